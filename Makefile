@@ -1,0 +1,32 @@
+# Every target works from a fresh clone on Debian 12 or newer, or Ubuntu, with Go.
+
+FASHION := /usr/share/datasets/fashion-mnist
+FUZZTIME := 60s
+
+help:     ## print this
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## */\t/'
+
+run:      ## install what is missing, train a small SparseNet on Fashion-MNIST
+	tools/setup.sh run
+	go run ./cmd/sparsenet train --data $(FASHION) --depth 16 --growth 8 --wiring powers --epochs 1 --images 6400 --out runs/fashion
+
+test:     ## install what is missing, all tests on lavapipe and then on SwiftShader
+	tools/setup.sh test
+	tools/test.sh
+
+generate: ## GLSL to SPIR-V to Go; needs the pinned glslc
+	go generate ./...
+
+check:    ## what CI demands
+	.ci/run
+
+race:     ## data races on the host side
+	go test -race -count=1 -timeout=30m ./...
+
+fuzz:     ## a minute per fuzz target
+	tools/fuzz.sh $(FUZZTIME)
+
+bench:    ## lines for benchstat; never compared across devices
+	SPARSEVK_GPU=require go test -run='^$$' -bench=. -count=6 -timeout=60m ./...
+
+.PHONY: help run test generate check race fuzz bench

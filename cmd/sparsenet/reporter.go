@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"sparsevk/sparsenet"
+	"sparsevk/train"
+)
+
+// A reporter tells how a run goes: a progress bar on a terminal, plain lines in
+// a pipe, JSON lines with --json.
+type reporter struct {
+	cmd    *cobra.Command
+	out    io.Writer
+	epochs int
+	json   bool
+	tty    bool
+	bar    *progressbar.ProgressBar
+	last   time.Time // of the last plain line
+}
+
+func newReporter(cmd *cobra.Command, epochs int) *reporter {
+	f, isFile := cmd.OutOrStdout().(*os.File)
+	return &reporter{cmd: cmd, out: cmd.OutOrStdout(), epochs: epochs, json: wantsJSON(cmd), tty: isFile && term.IsTerminal(int(f.Fd()))}
+}
+
+// start says what will run.
+func (r *reporter) start(m *sparsenet.Model, t *train.Trainer) {
+	r.last = time.Now()
+	if r.json {
+		return
+	}
+	i := m.Device.Info()
+	fmt.Fprintf(r.out, "%s, %d parameters, %s engine, batch %d, %.1f MiB on %s (%s)\n",
+		m.Graph.Config.Name(), m.Graph.Params.Count(), m.Engine, m.Batch, float64(m.Device.Allocated())/(1<<20), i.Name, driverName(i))
+	if s := t.State(); s.Step > 0 {
+		fmt.Fprintf(r.out, "resumed after step %d, epoch %d, batch %d\n", s.Step, s.Epoch, s.Position)
+	}
+}
+
+// plainEvery is the time between lines of progress in a pipe.
+const plainEvery = 10 * time.Second
+
+func (r *reporter) step(p train.Progress) {
+	switch {
+	case r.json:
+	case r.tty:
+		if r.bar == nil {
+			r.bar = progressbar.NewOptions(p.Batches, progressbar.OptionSetWriter(r.out), progressbar.OptionSetWidth(30),
+				progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))
+		}
+		r.bar.Describe(fmt.Sprintf("epoch %d/%d  loss %.4f  %.1f images/s", p.Epoch+1, r.epochs, p.Loss, p.ImagesPerSecond))
+		_ = r.bar.Set(p.Batch) // a terminal that cannot be drawn on must not stop the training
+	case p.Step == 1 || time.Since(r.last) >= plainEvery:
+		r.last = time.Now()
+		fmt.Fprintf(r.out, "epoch %d/%d  batch %d/%d  loss %.4f  lr %g  %.1f images/s\n", p.Epoch+1, r.epochs, p.Batch, p.Batches, p.Loss, p.Rate, p.ImagesPerSecond)
+	}
+}
+
+func (r *reporter) epoch(e train.Epoch) {
+	r.end()
+	if r.json {
+		_ = printJSON(r.cmd, e)
+		return
+	}
+	what := fmt.Sprintf("epoch %d/%d", e.N, r.epochs)
+	if e.Stopped {
+		what = fmt.Sprintf("stopped in epoch %d/%d", e.N+1, r.epochs)
+	}
+	fmt.Fprintf(r.out, "%s  step %d  loss %.4f  accuracy %.2f%%  lr %g  %.1f images/s", what, e.Step, e.Loss, 100*e.Accuracy, e.Rate, e.ImagesPerSecond)
+	if e.Valid != nil {
+		fmt.Fprintf(r.out, "  held out: loss %.4f  accuracy %.2f%%", e.Valid.Loss, 100*e.Valid.Accuracy())
+	}
+	if e.Checkpoint != "" {
+		fmt.Fprintf(r.out, "  saved %s", e.Checkpoint)
+	}
+	fmt.Fprintln(r.out)
+}
+
+// end removes the progress bar.
+func (r *reporter) end() {
+	if r.bar != nil {
+		_ = r.bar.Finish()
+		r.bar = nil
+	}
+}
+
+// score prints an evaluation.
+func (r *reporter) score(what string, s train.Score) error {
+	if r.json {
+		return printJSON(r.cmd, map[string]any{what: s, "accuracy": s.Accuracy()})
+	}
+	_, err := fmt.Fprintf(r.out, "%s  %d images  loss %.4f  accuracy %.2f%%  error %.2f%%  top-5 %.2f%%  %.1f images/s\n",
+		what, s.Images, s.Loss, 100*s.Accuracy(), 100-100*s.Accuracy(), 100*float64(s.Hits5)/float64(s.Images), s.ImagesPerSecond)
+	return err
+}
+
+// buildInfo returns the commit and Go version that the program was built from.
+func buildInfo() map[string]string {
+	out := map[string]string{}
+	if b, ok := debug.ReadBuildInfo(); ok {
+		out["go"] = b.GoVersion
+		for _, s := range b.Settings {
+			if s.Key == "vcs.revision" || s.Key == "vcs.modified" {
+				out[s.Key] = s.Value
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sparsevk/sparsenet"
+	"sparsevk/train"
+	"sparsevk/train/data"
+	"sparsevk/train/safetensors"
+)
+
+// trainFlags are the flags of `sparsenet train`.
+type trainFlags struct {
+	net     *netFlags
+	data    dataFlags
+	dev     deviceFlags
+	engine  engineFlag
+	out     string
+	init    string
+	resume  bool
+	force   bool
+	batch   int
+	epochs  int
+	rate    float64
+	drops   string
+	shape   string
+	warmup  float64
+	moment  float64
+	decay   float64
+	seed    uint64
+	pad     int
+	flip    bool
+	smooth  float64
+	valid   int
+	every   uint64
+	keep    int
+	notTest bool
+}
+
+// newTrainCommand makes `sparsenet train`.
+func newTrainCommand() *cobra.Command {
+	f := &trainFlags{}
+	c := &cobra.Command{
+		Use:   "train",
+		Short: "Train a network on a data set",
+		Long: `Train a network. The defaults are the recipe of the paper: batch 64, SGD with
+Nesterov momentum 0.9, weight decay 1e-4 on everything, learning rate 0.1 divided
+by 10 after half and three quarters of the epochs, random crops and flips.
+Ctrl-C finishes the step, saves a checkpoint and exits with 0; --resume goes on
+with the same bits.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	f.net = addNetFlags(c)
+	f.data.add(c)
+	s := c.Flags()
+	s.StringVar(&f.out, "out", "", "run directory for metrics and checkpoints (default: none are kept)")
+	s.BoolVar(&f.resume, "resume", false, "go on from the newest whole checkpoint in --out")
+	s.BoolVar(&f.force, "force", false, "resume although data, schedule or configuration changed")
+	s.StringVar(&f.init, "init", "", "start from the parameters in this safetensors file")
+	s.IntVar(&f.batch, "batch", 64, "images in a step")
+	s.IntVar(&f.epochs, "epochs", 300, "epochs to train")
+	s.Float64Var(&f.rate, "lr", 0.1, "learning rate")
+	s.StringVar(&f.shape, "schedule", "step", "learning rate over time: step, cosine or constant")
+	s.StringVar(&f.drops, "lr-drops", "0.5,0.75", "shares of the epochs after which the step schedule divides the rate by 10")
+	s.Float64Var(&f.warmup, "warmup", 0, "epochs over which the rate rises from a tenth")
+	s.Float64Var(&f.moment, "momentum", 0.9, "Nesterov momentum")
+	s.Float64Var(&f.decay, "decay", 1e-4, "weight decay, on every parameter")
+	s.Uint64Var(&f.seed, "seed", 1, "of initialisation, order and augmentation")
+	s.IntVar(&f.pad, "pad", 4, "black pixels around a training image before its random crop")
+	s.BoolVar(&f.flip, "flip", true, "mirror training images at random")
+	s.Float64Var(&f.smooth, "smoothing", 0, "label smoothing")
+	s.IntVar(&f.valid, "valid", 0, "training images to hold out and evaluate after each epoch")
+	s.Uint64Var(&f.every, "checkpoint-every", 0, "steps between checkpoints (default: one at the end of each epoch)")
+	s.IntVar(&f.keep, "keep", 2, "checkpoints to keep, beside the best")
+	s.BoolVar(&f.notTest, "no-test", false, "do not evaluate the test set at the end")
+	f.engine.add(c)
+	f.dev.add(c)
+	return c
+}
+
+func (f *trainFlags) run(cmd *cobra.Command) (err error) {
+	plan, err := f.prepare()
+	if err != nil {
+		return err
+	}
+	d, err := f.dev.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	plan.options.Class = kernelClass(d)
+	n, err := sparsenet.NewNetwork(plan.graph, plan.options)
+	if err != nil {
+		return err
+	}
+	m, err := n.Open(d, f.seed)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	if f.init != "" {
+		if err := loadFile(m, f.init); err != nil {
+			return err
+		}
+	}
+	return f.loop(cmd, m, plan)
+}
+
+// trainPlan is what a run needs, found and checked before a device is opened.
+type trainPlan struct {
+	graph    *sparsenet.Graph
+	options  sparsenet.Options
+	set      *data.Set
+	test     *data.Set
+	schedule train.Schedule
+}
+
+func (f *trainFlags) prepare() (*trainPlan, error) {
+	c, err := f.net.config()
+	if err != nil {
+		return nil, err
+	}
+	if f.resume && f.out == "" {
+		return nil, usagef("--resume needs the run directory: --out DIR")
+	}
+	if err := f.data.adapt(f.net, &c); err != nil {
+		return nil, err
+	}
+	p := &trainPlan{}
+	if p.graph, err = sparsenet.Build(c); err != nil {
+		return nil, usageError{err}
+	}
+	if p.schedule, err = f.schedule(); err != nil {
+		return nil, err
+	}
+	e, err := f.engine.parse()
+	if err != nil {
+		return nil, err
+	}
+	if f.batch < 1 {
+		return nil, usagef("--batch %d: want at least 1 image", f.batch)
+	}
+	if f.epochs < 1 {
+		return nil, usagef("--epochs %d: want at least 1", f.epochs)
+	}
+	if p.set, err = f.data.open(data.Train, c.Input); err != nil {
+		return nil, err
+	}
+	if !f.notTest {
+		if p.test, err = f.data.open(data.Test, c.Input); err != nil {
+			return nil, err
+		}
+	}
+	p.options = sparsenet.Options{
+		Batch: f.batch, Engine: e, Pad: f.pad, Flip: f.flip, Mean: p.set.Mean, Std: p.set.Std, Smoothing: float32(f.smooth),
+	}
+	return p, nil
+}
+
+// schedule makes the learning rate's schedule.
+func (f *trainFlags) schedule() (s train.Schedule, err error) {
+	switch f.shape {
+	case "step":
+		var at []float64
+		for _, part := range strings.Split(f.drops, ",") {
+			share, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+			if err != nil || share <= 0 || share >= 1 {
+				return nil, usagef("--lr-drops %q: want shares between 0 and 1, as in 0.5,0.75", f.drops)
+			}
+			at = append(at, share*float64(f.epochs))
+		}
+		s = train.StepLR(f.rate, 0.1, at...)
+	case "cosine":
+		s = train.Cosine(f.rate, 0, float64(f.epochs))
+	case "constant":
+		s = train.Constant(f.rate)
+	default:
+		return nil, usagef("--schedule %q: use step, cosine or constant", f.shape)
+	}
+	if f.warmup > 0 {
+		s = train.Warmup(f.warmup, 0.1, s)
+	}
+	if err := s.Validate(); err != nil {
+		return nil, usageError{err}
+	}
+	return s, nil
+}
+
+// loadFile sets parameters and statistics from a safetensors file.
+func loadFile(m *sparsenet.Model, path string) error {
+	file, err := safetensors.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := train.LoadModel(m, file, false); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// loop trains and reports, and evaluates the test set at the end.
+func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) (err error) {
+	t := &train.Trainer{
+		Model: m, Train: data.Loader{Set: p.set, Size: f.batch, Seed: f.seed},
+		Epochs: f.epochs, Seed: f.seed, LR: p.schedule, Momentum: f.moment, Decay: f.decay, Every: f.every,
+		Config: f.identity(p),
+	}
+	if f.valid > 0 {
+		kept, held, err := data.HoldOut(p.set.Len(), f.valid, f.seed)
+		if err != nil {
+			return err
+		}
+		t.Train.Index = kept
+		t.Valid = data.Loader{Set: p.set, Index: held, Size: f.batch}
+	}
+	if f.out != "" {
+		stop, err := f.openRun(t, p)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+	}
+	show := newReporter(cmd, f.epochs)
+	show.start(m, t)
+	t.Progress = show.step
+	stopped := false
+	for e, err := range t.Loop(cmd.Context()) {
+		if err != nil {
+			show.end()
+			return err
+		}
+		show.epoch(e)
+		stopped = e.Stopped
+	}
+	show.end()
+	if stopped || p.test == nil {
+		return nil
+	}
+	score, err := train.Evaluate(cmd.Context(), m, data.Loader{Set: p.test, Size: f.batch})
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return show.score("test", score)
+}
+
+// identity is what must be the same for a resumed run to go on with the same
+// bits, beyond what the trainer knows itself.
+func (f *trainFlags) identity(p *trainPlan) map[string]string {
+	c := p.graph.Config
+	id := map[string]string{
+		"network": c.Name(), "engine": string(p.options.Engine), "class": p.options.Class.String(), "input": c.Input.String(),
+		"classes": strconv.Itoa(c.Classes), "dropout": fmt.Sprint(c.Dropout), "pad": strconv.Itoa(f.pad),
+		"flip": strconv.FormatBool(f.flip), "smoothing": fmt.Sprint(f.smooth), "valid": strconv.Itoa(f.valid),
+	}
+	return id
+}
+
+// openRun locks the run directory, opens the metrics and, to resume, loads the
+// newest whole checkpoint. It returns what closes them.
+func (f *trainFlags) openRun(t *train.Trainer, p *trainPlan) (stop func() error, err error) {
+	run, err := train.OpenRun(f.out)
+	if err != nil {
+		return nil, err
+	}
+	run.Keep = f.keep
+	c, damaged, err := train.Newest(f.out)
+	for _, d := range damaged {
+		fmt.Fprintln(os.Stderr, "sparsenet: passed over:", d)
+	}
+	if c != nil {
+		defer c.Close()
+	}
+	switch {
+	case f.resume && err != nil:
+		return nil, errors.Join(err, run.Close())
+	case f.resume:
+		err = t.Resume(c, f.force)
+	case c != nil:
+		err = fmt.Errorf("%s holds a run that has trained for %d steps: go on with --resume, or name another --out", f.out, c.State.Step)
+	default:
+		err = run.WriteJSON("run.json", runInfo(f, t, p))
+	}
+	if err != nil {
+		return nil, errors.Join(err, run.Close())
+	}
+	if t.Metrics, err = train.OpenMetrics(f.out, t.State().Step); err != nil {
+		return nil, errors.Join(err, run.Close())
+	}
+	t.Run = run
+	return func() error { return errors.Join(t.Metrics.Close(), run.Close()) }, nil
+}
+
+// runInfo is what a run directory says of itself.
+func runInfo(f *trainFlags, t *train.Trainer, p *trainPlan) map[string]any {
+	i := t.Model.Device.Info()
+	exe, _ := os.Executable()
+	return map[string]any{
+		"command": append([]string{filepath.Base(exe)}, os.Args[1:]...), "device": i.Name, "driver": driverName(i), "seed": f.seed,
+		"network": p.graph.Config, "engine": p.options.Engine, "batch": f.batch, "epochs": f.epochs, "schedule": p.schedule.String(),
+		"data": map[string]any{"name": p.set.Name, "images": p.set.Len(), "sha256": p.set.Hash()}, "build": buildInfo(),
+	}
+}

@@ -1,0 +1,197 @@
+package gpu
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"sparsevk/gpu/vk"
+)
+
+// BindingType is what a binding of a shader takes.
+type BindingType uint8
+
+// The binding types.
+const (
+	Storage BindingType = iota // a storage buffer
+	Texel                      // a uniform texel buffer of four floats a texel (RGBA32F)
+)
+
+// A Shader is a compute shader: its code, and what that needs. Bindings are
+// numbered from 0 in set 0; the entry point is main.
+type Shader struct {
+	Name        string
+	Code        []byte // SPIR-V
+	Bindings    []BindingType
+	PushBytes   uint32
+	SharedBytes uint32
+	Local       [3]uint32 // workgroup size, after specialisation
+	Subgroup    bool      // it uses subgroup operations
+}
+
+// A Pipeline is a shader compiled for a device under one specialisation.
+type Pipeline struct {
+	d     *Device
+	h     vk.Pipeline
+	lay   *layout
+	name  string
+	types []BindingType
+	push  uint32
+}
+
+// module is a shader's code and its pipelines by specialisation.
+type module struct {
+	h     vk.ShaderModule
+	code  []byte
+	pipes map[string]*Pipeline
+}
+
+// layout is shared by the pipelines with equal bindings and push constants.
+type layout struct {
+	set vk.SetLayout
+	h   vk.PipelineLayout
+}
+
+// Pipeline returns the pipeline of s with the specialisation constants
+// 0..len(spec)-1, building it at the first call with that name and spec. What
+// the device does not allow is an error with the numbers.
+func (d *Device) Pipeline(s Shader, spec []uint32) (*Pipeline, error) {
+	if err := d.usable(); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m := d.modules[s.Name]
+	if m != nil && !bytes.Equal(m.code, s.Code) {
+		return nil, fmt.Errorf("gpu: shader %s: two modules have this name, of %d and %d bytes", s.Name, len(m.code), len(s.Code))
+	}
+	key := specKey(spec)
+	if m != nil && m.pipes[key] != nil {
+		return m.pipes[key], nil
+	}
+	if err := d.checkShader(&s, spec); err != nil {
+		return nil, fmt.Errorf("gpu: shader %s %v: %w", s.Name, spec, err)
+	}
+	return d.build(&s, spec, key)
+}
+
+func specKey(spec []uint32) string {
+	k := make([]byte, 0, 4*len(spec))
+	for _, v := range spec {
+		k = binary.LittleEndian.AppendUint32(k, v)
+	}
+	return string(k)
+}
+
+// build makes the pipeline; d.mu is held.
+func (d *Device) build(s *Shader, spec []uint32, key string) (*Pipeline, error) {
+	m, err := d.module(s)
+	if err != nil {
+		return nil, err
+	}
+	lay, err := d.layout(s)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	h, r := d.dev.NewPipeline(d.cache, m.h, lay.h, spec)
+	d.compile += time.Since(start)
+	if err := d.check("vkCreateComputePipelines", r, fmt.Sprintf("shader %s %v", s.Name, spec)); err != nil {
+		return nil, err
+	}
+	p := &Pipeline{d: d, h: h, lay: lay, name: s.Name, types: s.Bindings, push: s.PushBytes}
+	m.pipes[key] = p
+	return p, nil
+}
+
+func (d *Device) module(s *Shader) (*module, error) {
+	if m := d.modules[s.Name]; m != nil {
+		return m, nil
+	}
+	h, r := d.dev.NewShaderModule(s.Code)
+	if err := d.check("vkCreateShaderModule", r, fmt.Sprintf("shader %s, %d bytes", s.Name, len(s.Code))); err != nil {
+		return nil, err
+	}
+	m := &module{h: h, code: s.Code, pipes: map[string]*Pipeline{}}
+	d.modules[s.Name] = m
+	return m, nil
+}
+
+func (d *Device) layout(s *Shader) (*layout, error) {
+	key := fmt.Sprint(s.PushBytes, s.Bindings)
+	if l := d.layouts[key]; l != nil {
+		return l, nil
+	}
+	types := make([]vk.DescriptorType, len(s.Bindings))
+	for i, b := range s.Bindings {
+		types[i] = [...]vk.DescriptorType{Storage: vk.StorageBuffer, Texel: vk.UniformTexelBuffer}[b]
+	}
+	set, r := d.dev.NewSetLayout(types)
+	if err := d.check("vkCreateDescriptorSetLayout", r, "shader "+s.Name); err != nil {
+		return nil, err
+	}
+	h, r := d.dev.NewPipelineLayout(set, s.PushBytes)
+	if err := d.check("vkCreatePipelineLayout", r, "shader "+s.Name); err != nil {
+		d.dev.DestroySetLayout(set)
+		return nil, err
+	}
+	l := &layout{set, h}
+	d.layouts[key] = l
+	return l, nil
+}
+
+// checkShader compares what s needs with what the device allows.
+func (d *Device) checkShader(s *Shader, spec []uint32) error {
+	l := &d.limits
+	var storage, texel uint32
+	for _, b := range s.Bindings {
+		if b == Texel {
+			texel++
+		} else {
+			storage++
+		}
+	}
+	threads := uint64(s.Local[0]) * uint64(s.Local[1]) * uint64(s.Local[2])
+	for _, c := range []struct {
+		what        string
+		wants, most uint64
+	}{
+		{"invocations in a workgroup", threads, uint64(l.Invocations)},
+		{"invocations along x", uint64(s.Local[0]), uint64(l.GroupSize[0])},
+		{"invocations along y", uint64(s.Local[1]), uint64(l.GroupSize[1])},
+		{"invocations along z", uint64(s.Local[2]), uint64(l.GroupSize[2])},
+		{"bytes of shared memory", uint64(s.SharedBytes), uint64(l.SharedBytes)},
+		{"bytes of push constants", uint64(s.PushBytes), uint64(l.PushBytes)},
+		{"storage buffers", uint64(storage), uint64(l.StorageBuffers)},
+		{"texel buffers", uint64(texel), uint64(l.TexelBuffers)},
+		{"bindings", uint64(storage + texel), uint64(l.Resources)},
+		{"specialisation constants", uint64(len(spec)), vk.MaxSpec},
+	} {
+		if c.wants > c.most {
+			return fmt.Errorf("wants %d %s, the device allows %d", c.wants, c.what, c.most)
+		}
+	}
+	if threads == 0 || s.PushBytes%4 != 0 {
+		return fmt.Errorf("workgroup size %v or %d bytes of push constants make no sense", s.Local, s.PushBytes)
+	}
+	if s.Subgroup && len(d.info.Features.Subgroup) == 0 {
+		return fmt.Errorf("uses subgroup operations, which the device has none of in compute shaders")
+	}
+	return checkCode(s.Code, d.info.Features.Subgroup)
+}
+
+// closePipelines destroys pipelines, modules, layouts and the cache.
+func (d *Device) closePipelines() {
+	for _, m := range d.modules {
+		for _, p := range m.pipes {
+			d.dev.DestroyPipeline(p.h)
+		}
+		d.dev.DestroyShaderModule(m.h)
+	}
+	for _, l := range d.layouts {
+		d.dev.DestroyPipelineLayout(l.h)
+		d.dev.DestroySetLayout(l.set)
+	}
+	d.dev.DestroyPipelineCache(d.cache)
+}

@@ -1,0 +1,42 @@
+package gpu
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+)
+
+// SPIR-V capabilities that need nothing: matrices, shaders, texel buffers,
+// image queries.
+var freeCapabilities = []uint32{0, 1, 46, 47, 50}
+
+// subgroupCapabilities maps SPIR-V capabilities to operations of
+// Features.Subgroup.
+var subgroupCapabilities = map[uint32]string{61: "basic", 62: "vote", 63: "arithmetic", 64: "ballot",
+	65: "shuffle", 66: "shuffle-relative", 67: "clustered", 68: "quad"}
+
+// checkCode looks at a module's header and at the capabilities that it asks
+// for: those that the device is not opened with are an error here, since
+// drivers do not say so.
+func checkCode(code []byte, ops []string) error {
+	const magic, opCapability = 0x07230203, 17
+	if len(code) < 20 || len(code)%4 != 0 || binary.LittleEndian.Uint32(code) != magic {
+		return fmt.Errorf("%d bytes that are not SPIR-V", len(code))
+	}
+	for p := 20; p+8 <= len(code); {
+		w := binary.LittleEndian.Uint32(code[p:])
+		if w&0xffff != opCapability {
+			break // capabilities come first
+		}
+		c := binary.LittleEndian.Uint32(code[p+4:])
+		if op, ok := subgroupCapabilities[c]; ok {
+			if !slices.Contains(ops, op) {
+				return fmt.Errorf("needs subgroup operations (%s), of which the device has %v", op, ops)
+			}
+		} else if !slices.Contains(freeCapabilities, c) {
+			return fmt.Errorf("needs SPIR-V capability %d, which devices are not opened with", c)
+		}
+		p += 8
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+// Queries that fill arrays of structs, which the binding may free meanwhile.
+// What fails or runs out of memory is an empty list.
+#include "shim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// names copies the name that opens each of n structs of a size.
+static vx_name *names(const void *list, size_t size, uint32_t n) {
+    vx_name *out = list ? calloc(n ? n : 1, sizeof *out) : NULL;
+    for (uint32_t i = 0; out && i < n; i++)
+        memcpy(out[i].s, (const char *)list + i * size, sizeof out[i].s - 1);
+    return out;
+}
+
+vx_name *vx_layers(uint32_t *n) {
+    PVX_EnumerateLayers f =
+        (PVX_EnumerateLayers)vx_instance_proc(NULL, "vkEnumerateInstanceLayerProperties");
+    *n = 0;
+    if (!f || f(n, NULL) < 0)
+        return NULL;
+    VxLayerProperties *list = calloc(*n ? *n : 1, sizeof *list);
+    vx_name *out = list && f(n, list) >= 0 ? names(list, sizeof *list, *n) : NULL;
+    free(list);
+    return out;
+}
+
+vx_name *vx_instance_extensions(const char *layer, uint32_t *n) {
+    PVX_EnumerateInstanceExtensions f = (PVX_EnumerateInstanceExtensions)vx_instance_proc(
+        NULL, "vkEnumerateInstanceExtensionProperties");
+    const char *l = *layer ? layer : NULL;
+    *n = 0;
+    if (!f || f(l, n, NULL) < 0)
+        return NULL;
+    VxExtensionProperties *list = calloc(*n ? *n : 1, sizeof *list);
+    vx_name *out = list && f(l, n, list) >= 0 ? names(list, sizeof *list, *n) : NULL;
+    free(list);
+    return out;
+}
+
+vx_name *vx_device_extensions(void *inst, void *pd, uint32_t *n) {
+    PVX_EnumerateDeviceExtensions f = (PVX_EnumerateDeviceExtensions)vx_instance_proc(
+        inst, "vkEnumerateDeviceExtensionProperties");
+    *n = 0;
+    if (!f || f(pd, NULL, n, NULL) < 0)
+        return NULL;
+    VxExtensionProperties *list = calloc(*n ? *n : 1, sizeof *list);
+    vx_name *out = list && f(pd, NULL, n, list) >= 0 ? names(list, sizeof *list, *n) : NULL;
+    free(list);
+    return out;
+}
+
+vx_family *vx_families(void *inst, void *pd, uint32_t *n) {
+    PVX_GetQueueFamilies f =
+        (PVX_GetQueueFamilies)vx_instance_proc(inst, "vkGetPhysicalDeviceQueueFamilyProperties");
+    *n = 0;
+    if (!f)
+        return NULL;
+    f(pd, n, NULL);
+    VxQueueFamilyProperties *list = calloc(*n ? *n : 1, sizeof *list);
+    vx_family *out = calloc(*n ? *n : 1, sizeof *out);
+    if (list && out)
+        f(pd, n, list);
+    for (uint32_t i = 0; list && out && i < *n; i++) {
+        out[i].flags = list[i].queueFlags;
+        out[i].timestampBits = list[i].timestampValidBits;
+    }
+    free(list);
+    return out;
+}

@@ -1,0 +1,156 @@
+package vk
+
+/*
+#include <stdlib.h>
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"slices"
+	"unsafe"
+
+	vulkan "github.com/vulkan-go/vulkan"
+)
+
+// A PhysicalDevice is one that the instance found.
+type PhysicalDevice struct {
+	inst *Instance
+	h    vulkan.PhysicalDevice
+}
+
+// Properties is what a physical device says of itself, as plain values.
+type Properties struct {
+	Name, Driver, DriverInfo                     string
+	APIVersion, DriverVersion                    uint32
+	VendorID, DeviceID, DriverID                 uint32
+	Type                                         string // discrete, integrated, virtual, cpu, other
+	UUID, CacheUUID                              [16]byte
+	Limits                                       vulkan.PhysicalDeviceLimits
+	MaxAllocation, MaxBuffer                     uint64 // 0: not said
+	SubgroupSize, SubgroupMin, SubgroupMax       uint32
+	SubgroupOps                                  uint32 // VkSubgroupFeatureFlags in compute shaders
+	Float64, Int64, Int16, Float16, Int8         bool
+	Storage16, Storage8, IntDot, SubgroupControl bool
+	Extensions                                   []string
+}
+
+var typeNames = map[vulkan.PhysicalDeviceType]string{
+	vulkan.PhysicalDeviceTypeOther: "other", vulkan.PhysicalDeviceTypeIntegratedGpu: "integrated",
+	vulkan.PhysicalDeviceTypeDiscreteGpu: "discrete", vulkan.PhysicalDeviceTypeVirtualGpu: "virtual",
+	vulkan.PhysicalDeviceTypeCpu: "cpu",
+}
+
+// Properties queries the device.
+func (p PhysicalDevice) Properties() Properties {
+	var o C.vx_info
+	C.vx_query(pointer(p.inst.h), pointer(p.h), &o)
+	var v vulkan.PhysicalDeviceProperties
+	vulkan.GetPhysicalDeviceProperties(p.h, &v)
+	v.Deref()
+	v.Limits.Deref()
+	out := Properties{
+		Name: vulkan.ToString(v.DeviceName[:]), Driver: C.GoString(&o.driverName[0]), DriverInfo: C.GoString(&o.driverInfo[0]),
+		APIVersion: v.ApiVersion, DriverVersion: v.DriverVersion,
+		VendorID: v.VendorID, DeviceID: v.DeviceID, DriverID: uint32(o.driverID), Type: typeNames[v.DeviceType],
+		CacheUUID: v.PipelineCacheUUID, Limits: v.Limits,
+		MaxAllocation: uint64(o.maxAllocation), MaxBuffer: uint64(o.maxBuffer),
+		SubgroupSize: uint32(o.subgroupSize), SubgroupMin: uint32(o.subgroupMin), SubgroupMax: uint32(o.subgroupMax),
+		Float64: o.float64 != 0, Int64: o.int64 != 0, Int16: o.int16 != 0, Float16: o.float16 != 0, Int8: o.int8 != 0,
+		Storage16: o.storage16 != 0, Storage8: o.storage8 != 0, IntDot: o.intDot != 0, SubgroupControl: o.subgroupControl != 0,
+		Extensions: p.extensions(),
+	}
+	if o.subgroupStages&C.VX_SHADER_STAGE_COMPUTE != 0 {
+		out.SubgroupOps = uint32(o.subgroupOps)
+	}
+	for i, b := range o.deviceUUID {
+		out.UUID[i] = byte(b)
+	}
+	v.Free()
+	return out
+}
+
+func (p PhysicalDevice) extensions() []string {
+	var n C.uint32_t
+	list := C.vx_device_extensions(pointer(p.inst.h), pointer(p.h), &n)
+	return names(list, n)
+}
+
+// A QueueFamily is a kind of queue.
+type QueueFamily struct {
+	Compute, Graphics bool
+	TimestampBits     uint32
+}
+
+// QueueFamilies lists the families by index.
+func (p PhysicalDevice) QueueFamilies() []QueueFamily {
+	var n C.uint32_t
+	list := C.vx_families(pointer(p.inst.h), pointer(p.h), &n)
+	if list == nil {
+		return nil
+	}
+	defer C.free(unsafe.Pointer(list))
+	out := make([]QueueFamily, n)
+	for i, f := range unsafe.Slice(list, n) {
+		flags := vulkan.QueueFlagBits(f.flags)
+		out[i] = QueueFamily{flags&vulkan.QueueComputeBit != 0, flags&vulkan.QueueGraphicsBit != 0, uint32(f.timestampBits)}
+	}
+	return out
+}
+
+// A MemoryType is a kind of memory and the heap that it comes from.
+type MemoryType struct {
+	Flags MemoryPropertyFlags
+	Heap  int
+}
+
+// A Heap is a pool of memory.
+type Heap struct {
+	Bytes       uint64
+	DeviceLocal bool
+}
+
+// Memory lists the memory types and the heaps by index.
+func (p PhysicalDevice) Memory() (types []MemoryType, heaps []Heap) {
+	var m vulkan.PhysicalDeviceMemoryProperties
+	vulkan.GetPhysicalDeviceMemoryProperties(p.h, &m)
+	m.Deref()
+	for i := range m.MemoryTypes[:m.MemoryTypeCount] {
+		t := &m.MemoryTypes[i]
+		t.Deref()
+		types = append(types, MemoryType{MemoryPropertyFlags(t.PropertyFlags), int(t.HeapIndex)})
+	}
+	for i := range m.MemoryHeaps[:m.MemoryHeapCount] {
+		h := &m.MemoryHeaps[i]
+		h.Deref()
+		local := vulkan.MemoryHeapFlagBits(h.Flags)&vulkan.MemoryHeapDeviceLocalBit != 0
+		heaps = append(heaps, Heap{uint64(h.Size), local})
+	}
+	m.Free()
+	return types, heaps
+}
+
+// portability is an extension that a device which lists it wants enabled.
+const portability = "VK_KHR_portability_subset"
+
+// NewDevice creates a logical device with one queue of the family and no
+// feature beyond the base.
+func (p PhysicalDevice) NewDevice(family uint32) (*Device, Result) {
+	var exts []string
+	if slices.Contains(p.extensions(), portability) {
+		exts = append(exts, portability+"\x00")
+	}
+	q := []vulkan.DeviceQueueCreateInfo{{SType: vulkan.StructureTypeDeviceQueueCreateInfo,
+		QueueFamilyIndex: family, QueueCount: 1, PQueuePriorities: []float32{1}}}
+	ci := vulkan.DeviceCreateInfo{SType: vulkan.StructureTypeDeviceCreateInfo, QueueCreateInfoCount: 1, PQueueCreateInfos: q,
+		EnabledExtensionCount: uint32(len(exts)), PpEnabledExtensionNames: exts}
+	var h vulkan.Device
+	r := vulkan.CreateDevice(p.h, &ci, nil, &h)
+	ci.Free()
+	if r != vulkan.Success {
+		return nil, r
+	}
+	var queue vulkan.Queue
+	vulkan.GetDeviceQueue(h, family, 0, &queue)
+	return newDevice(p.inst, h, queue)
+}

@@ -1,0 +1,50 @@
+package ops
+
+// Class is the family of kernel forms that suits a device.
+type Class uint8
+
+// The classes.
+const (
+	Plain Class = iota // runs on every device: 128 invocations, 16 KiB of shared memory, any subgroup size
+	Quad               // software drivers with 8 lanes: texel buffers, quads of pixels, weights by subgroup broadcast
+)
+
+func (c Class) String() string { return [...]string{"plain", "quad"}[c] }
+
+// Env is what ops must know of where they will run. It holds no device: the
+// same Env gives the same plan and the same steps anywhere.
+type Env struct {
+	Range  uint64  // largest bound range in bytes; every device takes 128 MiB
+	Class  Class   // which kernel forms to prefer
+	Tables *Tables // where ops keep their constant tables
+}
+
+// DefaultRange is the storage-buffer range that every Vulkan device supports.
+const DefaultRange = 128 << 20
+
+// NewEnv returns an Env for plain kernels and the guaranteed range.
+func NewEnv() *Env { return &Env{Range: DefaultRange, Tables: &Tables{}} }
+
+// runs cuts views of equal channel count into runs of planes in step, so that
+// each view of a run can be bound within e.Range. Elementwise and per-channel
+// ops loop over the runs.
+func (e *Env) runs(views ...View) [][]View {
+	c := views[0].C()
+	widest := uint64(1)
+	for _, v := range views {
+		if v.C() != c {
+			panic("ops: views of one elementwise step differ in planes")
+		}
+		widest = max(widest, 4*v.Block.Plane())
+	}
+	per := uint32(max(1, min(uint64(c), (e.Range-Align)/widest)))
+	var out [][]View
+	for lo := uint32(0); lo < c; lo += per {
+		hi, run := min(c, lo+per), make([]View, len(views))
+		for i, v := range views {
+			run[i] = v.Slice(lo, hi)
+		}
+		out = append(out, run)
+	}
+	return out
+}

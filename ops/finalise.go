@@ -1,0 +1,41 @@
+package ops
+
+import "sparsevk/shaders"
+
+// Finalise turns what a map received from its readers into the gradient of the
+// map, in the map's own place:
+//
+//	x = A·G + B·x + K + plus        (A, B, K, 0) = coef of the plane
+//
+// Coef and G come from a Gather. X then holds the gradient and no longer the map.
+type Finalise struct {
+	Env   *Env
+	Label string
+	X     View   // read and written
+	G     View   // shape of X
+	Plus  View   // shape of X; the zero View: none
+	Coef  *Block // 4 words per plane
+}
+
+// Steps reads X, G, Plus and Coef and writes X.
+func (o Finalise) Steps() []Step {
+	views := []View{o.X, o.G}
+	if o.Plus.Block != nil {
+		views = append(views, o.Plus)
+	}
+	var steps []Step
+	c0 := uint32(0)
+	for _, v := range o.Env.runs(views...) {
+		c := v[0].C()
+		plus := v[len(v)-1] // without Plus, G stands in for it unread
+		x, g, p, coef := Planes{v[0]}, Planes{v[1]}, Planes{plus}, Planes{o.Coef.View(4*c0, 4*(c0+c))}
+		steps = append(steps, Step{
+			Label: o.Label + "/finalise", Kernel: &shaders.Finalise, Spec: []uint32{flag(o.Plus.Block != nil)},
+			Args:   []Planes{x, g, p, coef},
+			Push:   &shaders.FinalisePush{X: push(x, v[0]), G: push(g, v[1]), Plus: push(p, plus), Coef: coef.Base(coef[0])},
+			Groups: [3]uint32{Groups1D(v[0].Block.Plane(), 8*tileLanes)[0], c, 1},
+		})
+		c0 += c
+	}
+	return steps
+}

@@ -1,0 +1,141 @@
+package optest
+
+import (
+	"fmt"
+	"math"
+
+	"sparsevk/gpu"
+	"sparsevk/ops"
+	"sparsevk/ops/ref"
+)
+
+func init() { Register("quad", quadCases) }
+
+// winogradSlack is the constant of the tolerance formula for the quad forms.
+// F(4,3) forms each quad of outputs from sums and differences of its six inputs
+// and three taps with weights up to 8, so that the rounding error of an output is
+// in proportion to the largest terms of its quad, not to its own.
+const winogradSlack = 32
+
+// FitsQuad returns why dev cannot run the quad kernels, or nil.
+func FitsQuad(dev *gpu.Device) error {
+	if s := dev.Info().SubgroupSize; s != 8 {
+		return fmt.Errorf("optest: the quad kernels need subgroups of 8, %s has %d", dev.Info().Name, s)
+	}
+	if n := dev.Limits().TexelElements; 16*n < ops.DefaultRange {
+		return fmt.Errorf("optest: the quad kernels need texel buffers of %d elements, %s has %d", ops.DefaultRange/16, dev.Info().Name, n)
+	}
+	return nil
+}
+
+// quadShapes: maps of 32, 16 and 8 pixels; one image, a number of images that
+// leaves lanes idle; 2 rows by H that is not a multiple of 4; rows of 4, 12, 20,
+// 28 and 64 pixels, whose quads cross subgroups or leave lanes of the weight
+// gradient idle; blocks of 4, 8 and 12 outputs met exactly, with idle ones, and
+// several of them; one input channel, 8 and 9, several blocks; H≠W.
+var quadShapes = []convShape{
+	{2, 8, 32, 32, 12, same3},
+	{4, 9, 16, 16, 24, same3},
+	{8, 17, 8, 8, 8, same3},
+	{1, 1, 2, 4, 1, same3},
+	{3, 3, 8, 8, 4, same3},
+	{5, 4, 4, 8, 5, same3},
+	{3, 5, 6, 12, 16, same3},
+	{2, 3, 10, 20, 13, same3},
+	{1, 10, 12, 28, 12, same3},
+	{2, 4, 4, 64, 40, same3},
+	{1, 7, 56, 56, 7, same3},
+}
+
+func quadCases() []Case {
+	var cases []Case
+	for i, s := range quadShapes {
+		for _, act := range []bool{false, true} {
+			o := convOptions{seed: uint64(100 + i), limit: ops.DefaultRange, class: ops.Quad, act: act, many: i%2 == 0 && s.c > 2}
+			cases = append(cases, widened(convForward(s, o), s.w), convWeights(s, o))
+		}
+		cases = append(cases, quadData(s, uint64(200+i), ops.DefaultRange, i%2 == 1), quadMeasured(s, uint64(300+i)))
+	}
+	// ranges that cut inputs and gradients into segments of 12 planes
+	cut, limit := convShape{2, 30, 16, 16, 14, same3}, uint64(12*4*512+ops.Align)
+	for _, act := range []bool{false, true} {
+		o := convOptions{seed: 140, limit: limit, class: ops.Quad, act: act}
+		cases = append(cases, widened(convForward(cut, o), cut.w), convWeights(cut, o))
+	}
+	return append(cases, quadData(cut, 141, limit, false), quadData(cut, 142, limit, true))
+}
+
+// widened gives every output of c the largest magnitude of its quad, and the
+// tolerance its constant for Winograd's algorithm.
+func widened(c Case, width int) Case {
+	for i := range c.Out {
+		w := &c.Out[i]
+		w.Tolerance = Tolerance{C: winogradSlack}
+		for q := 0; q < len(w.Mag); q += 4 {
+			m := 0.0
+			for _, v := range w.Mag[q : q+4] {
+				m = math.Max(m, v)
+			}
+			for j := range 4 {
+				w.Mag[q+j] = m
+			}
+		}
+	}
+	c.Name += "_quad"
+	return c
+}
+
+func quadData(s convShape, seed, limit uint64, acc bool) Case {
+	run := newConv(s, convOptions{seed: seed, limit: limit, class: ops.Quad})
+	dx := NewBlock("dx", s.c, s.n, s.h, s.w)
+	want := ref.ConvBackwardData(s.g, run.dy, run.w, s.h, s.w)
+	if acc {
+		old := NewRand(seed + 1).normal(dx)
+		run.input, want = append(run.input, holds(dx.All(), old)), ref.Add(old, want)
+	}
+	return widened(Case{Name: fmt.Sprintf("data_%v_acc%t_r%d", s, acc, limit), Env: run.op.Env, In: run.input,
+		Steps: func() []ops.Step { return run.op.BackwardData(dx.All(), acc) },
+		Out:   []Want{wants("dx", dx.All(), want)}}, s.w)
+}
+
+// quadMeasured runs a convolution that leaves the statistics of its tiles where
+// it can, and the merge of them.
+func quadMeasured(s convShape, seed uint64) Case {
+	run := newConv(s, convOptions{seed: seed, limit: ops.DefaultRange, class: ops.Quad, act: true, measure: true})
+	y := widened(convForward(s, convOptions{seed: seed, limit: ops.DefaultRange, class: ops.Quad, act: true}), s.w).Out[0]
+	words, mean, variance, st := ops.NewStatsBlock("words", uint32(s.k)), vector("running_mean", s.k), vector("running_var", s.k), ops.NewState()
+	stats := ops.NewStats(ops.Stats{Env: run.op.Env, Label: "stats", Epsilon: 1e-5, X: run.op.Y, Words: words.All(),
+		RunningMean: mean.All(), RunningVar: variance.All(), State: st.All(), Partial: run.op.Tiles, Tile: run.op.Tile})
+	zero := make([]float64, s.k)
+	return Case{Name: fmt.Sprintf("measured_%v", s), Env: run.op.Env,
+		In: append(run.input, Floats(mean.All(), zero), Floats(variance.All(), zero), state(st, nil)),
+		Steps: run.steps(func() []ops.Step {
+			if run.op.Tiles == nil {
+				return append(run.op.Forward(), stats.Forward()...)
+			}
+			return append(run.op.Forward(), stats.Merge()...)
+		}),
+		Out: []Want{measuredWords(words, y, s.k)}}
+}
+
+// measuredWords are the statistics of the planes of y, whose elements err in
+// proportion to their magnitudes.
+func measuredWords(words *ops.Block, y Want, k int) Want {
+	m := len(y.Value) / k
+	w := Want{Name: "statistics", View: words.All(), Tolerance: y.Tolerance}
+	for c := range k {
+		v, mag := y.Value[c*m:(c+1)*m], y.Mag[c*m:(c+1)*m]
+		var mean, meanMag, m2, m2Mag float64
+		for i := range v {
+			mean, meanMag = mean+v[i]/float64(m), meanMag+mag[i]/float64(m)
+		}
+		for i := range v {
+			d := v[i] - mean
+			m2, m2Mag = m2+d*d/float64(m), m2Mag+(d*d+2*math.Abs(d)*(mag[i]+meanMag))/float64(m)
+		}
+		istd := 1 / math.Sqrt(m2+1e-5)
+		w.Value = append(w.Value, mean, m2, istd, float64(m))
+		w.Mag = append(w.Mag, meanMag, m2Mag, istd*(1+m2Mag/(2*(m2+1e-5))), float64(m))
+	}
+	return w
+}

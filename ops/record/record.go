@@ -1,0 +1,91 @@
+package record
+
+import (
+	"fmt"
+	"time"
+
+	"sparsevk/gpu"
+	"sparsevk/ops"
+	"sparsevk/shaders"
+)
+
+// Options of a recording.
+type Options struct {
+	Timestamps bool          // time every dispatch
+	MaxSubmit  time.Duration // longest submission; 0 is the device's default of 250 ms
+	Barriers   []bool        // nil: those that Barriers finds. Tests drop one to see it noticed
+}
+
+// A Recording is a list of steps that runs any number of times.
+type Recording struct {
+	*gpu.Recording
+	Steps    []ops.Step
+	Barriers int // barriers between the dispatches
+}
+
+// New makes a recording of steps whose blocks lie in m.
+func New(dev *gpu.Device, m *Memory, steps []ops.Step, o Options) (*Recording, error) {
+	barriers := o.Barriers
+	if barriers == nil {
+		barriers = Barriers(steps)
+	}
+	cmds, count := make([]gpu.Dispatch, len(steps)), 0
+	for i := range steps {
+		d, err := lower(dev, m, &steps[i])
+		if err != nil {
+			return nil, fmt.Errorf("record: %s: %w", steps[i].Label, err)
+		}
+		d.Barrier = barriers[i]
+		if d.Barrier {
+			count++
+		}
+		cmds[i] = d
+	}
+	r, err := dev.Record(cmds, gpu.RecordOptions{Timestamps: o.Timestamps, MaxSubmit: o.MaxSubmit})
+	if err != nil {
+		return nil, fmt.Errorf("record: %w", err)
+	}
+	return &Recording{r, steps, count}, nil
+}
+
+// lower turns one step into a dispatch.
+func lower(dev *gpu.Device, m *Memory, s *ops.Step) (gpu.Dispatch, error) {
+	k := s.Kernel
+	if len(s.Args) != len(k.Bindings) {
+		return gpu.Dispatch{}, fmt.Errorf("%d arguments for the %d bindings of %s", len(s.Args), len(k.Bindings), k.Name)
+	}
+	p, err := dev.Pipeline(shader(k, s.Spec), s.Spec)
+	if err != nil {
+		return gpu.Dispatch{}, err
+	}
+	push := shaders.PushBytes(s.Push)
+	if uint32(len(push)) != k.PushBytes {
+		return gpu.Dispatch{}, fmt.Errorf("%d bytes of push constants for %s, which takes %d", len(push), k.Name, k.PushBytes)
+	}
+	d := gpu.Dispatch{Label: s.Label, Pipeline: p, Push: push, Groups: s.Groups}
+	for i, a := range s.Args {
+		if len(a) == 0 {
+			return gpu.Dispatch{}, fmt.Errorf("nothing bound to %s of %s", k.Bindings[i].Name, k.Name)
+		}
+		off, n := a.Range()
+		r, err := m.at(a[0].Block.Host(), off, n)
+		if err != nil {
+			return gpu.Dispatch{}, fmt.Errorf("binding %s of %s: %w", k.Bindings[i].Name, k.Name, err)
+		}
+		d.Args = append(d.Args, r)
+	}
+	return d, nil
+}
+
+// shader describes k to package gpu, which does not know package shaders.
+func shader(k *shaders.Kernel, spec []uint32) gpu.Shader {
+	s := gpu.Shader{Name: k.Name, Code: k.SPIRV, PushBytes: k.PushBytes, SharedBytes: k.SharedBytes, Local: k.Size(spec), Subgroup: k.Subgroup}
+	for _, b := range k.Bindings {
+		t := gpu.Storage
+		if b.Type == shaders.Texel {
+			t = gpu.Texel
+		}
+		s.Bindings = append(s.Bindings, t)
+	}
+	return s
+}

@@ -1,0 +1,17 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+
+// conv_gather_acc: conv_gather, added to what g holds.
+//
+//     g[c] += Σ_j gamma_j[c]·[z_j > 0]·D_j
+//
+// For the readers of the second and further geometries of a map, in order.
+// CPU reference: ops/ref.Gather. Host: ops.Gather.
+
+#define G_ACCESS
+void put(uint i, float v);
+#include "conv_gather.glsl"
+
+void put(uint i, float v) { g[i] += v; }
+
+void main() { run(); }

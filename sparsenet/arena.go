@@ -1,0 +1,243 @@
+package sparsenet
+
+import "sparsevk/ops"
+
+// buildArena lays out the arena engine: every feature map is written once,
+// measured once and read in place. The backward pass goes through the maps in
+// reverse order and leaves the gradient of each where the map lay.
+func (n *Network) buildArena() {
+	stats := newMapStats(n.Graph)
+	n.stats = stats
+	if !n.Inference {
+		n.Train = new(Program)
+		n.feed(n.Train)
+		a := newArena(n, n.Train, stats, true)
+		a.forward()
+		a.backward()
+		n.update(n.Train)
+	}
+	n.Eval = new(Program)
+	n.feed(n.Eval)
+	newArena(n, n.Eval, stats, false).forward()
+}
+
+// arena builds one program of the arena engine.
+type arena struct {
+	*Network
+	program  *Program
+	training bool
+	running  *mapStats
+	maps     []*ops.Block
+	stats    []*ops.Block // per map, of this batch; nil for the image
+	nodes    []arenaNode
+	dpool    ops.View // gradient of the head's pooled features
+	scratch  uint64   // bytes of gradient that a gather holds at a time
+}
+
+// arenaNode is the ops of one node. What a node lacks is nil.
+type arenaNode struct {
+	links *ops.Links
+	conv  *ops.Conv
+}
+
+func newArena(n *Network, p *Program, running *mapStats, training bool) *arena {
+	a := &arena{
+		Network: n, program: p, training: training, running: running,
+		stats: make([]*ops.Block, len(n.Graph.Maps)), scratch: n.Scratch,
+	}
+	setDefault(&a.scratch, gradientScratch(n.Graph, n.Batch))
+	for id, m := range n.Graph.Maps {
+		b := n.input
+		if id > 0 {
+			b = n.mapBlock(m.Name, id)
+			if training {
+				a.stats[id] = ops.NewStatsBlock(m.Name+"/stats", uint32(m.C))
+			}
+		}
+		a.maps = append(a.maps, b)
+	}
+	return a
+}
+
+// forward adds the steps up to the loss.
+func (a *arena) forward() {
+	for i := range a.Graph.Nodes {
+		g := &a.Graph.Nodes[i]
+		n := arenaNode{links: a.link(i, g)}
+		if g.Kind == Head {
+			a.head(g, n.links)
+		} else {
+			n.conv = a.convolve(g, n.links)
+			a.measure(g)
+		}
+		a.nodes = append(a.nodes, n)
+	}
+}
+
+// inputs returns what a node reads, in concat order.
+func (a *arena) inputs(g *Node) ops.Planes {
+	var x ops.Planes
+	for _, id := range g.In {
+		x = append(x, a.maps[id].All())
+	}
+	return x
+}
+
+// link adds the step that gathers, for a reader with batch norm, the statistics
+// of its maps and its own gamma and beta. In training the statistics are those
+// of the maps, taken once; in evaluation the reader's running ones.
+func (a *arena) link(node int, g *Node) *ops.Links {
+	if g.BN == "" {
+		return nil
+	}
+	x := a.inputs(g)
+	var stats ops.Planes
+	for pos, id := range g.In {
+		if a.training {
+			stats = append(stats, a.stats[id].All())
+		} else {
+			stats = append(stats, a.running.eval(node, pos))
+		}
+	}
+	l := ops.NewLinks(ops.Links{
+		Env: a.env, Label: g.Name, X: x, Stats: stats,
+		Gamma: a.regions.weight(g.BN + ".weight"), Beta: a.regions.weight(g.BN + ".bias"),
+	})
+	a.program.add(Forward, l.Steps)
+	return l
+}
+
+// convolve adds the convolution of the activated inputs; a transition pools
+// first, which commutes with its 1x1 and is a quarter of the arithmetic.
+func (a *arena) convolve(g *Node, links *ops.Links) *ops.Conv {
+	name := g.Conv + ".weight"
+	c := ops.Conv{
+		Env: a.env, Label: g.Name, X: a.inputs(g), Y: a.maps[g.Out].All(), DY: a.maps[g.Out].All(),
+		W: a.regions.weight(name), DW: a.regions.grad(name), Geometry: geometry(g),
+	}
+	if links != nil {
+		c.Act, c.Links = true, links.Out
+	}
+	conv := ops.NewConv(c)
+	a.program.add(Forward, conv.Forward)
+	if g.Dropout > 0 {
+		a.program.add(Forward, a.dropout(g).Forward)
+	}
+	return conv
+}
+
+func geometry(g *Node) ops.Geometry {
+	return ops.Geometry{R: uint32(g.R), S: uint32(g.S), Stride: uint32(g.Stride), Pad: uint32(g.Pad), Pool: g.Pool}
+}
+
+// dropout works on the map in place, and backward on its gradient in place.
+func (a *arena) dropout(g *Node) ops.Dropout {
+	out := a.maps[g.Out].All()
+	return ops.Dropout{Env: a.env, Label: g.Name, Rate: float32(g.Dropout), Layer: uint32(g.Out), X: out, Y: out, DX: out, DY: out, State: a.state.All()}
+}
+
+// measure takes the statistics of the map that g has made.
+func (a *arena) measure(g *Node) {
+	if !a.training {
+		return
+	}
+	mean, variance := a.running.views(g.Out)
+	s := ops.NewStats(ops.Stats{
+		Env: a.env, Label: g.Name, Epsilon: Epsilon, X: a.maps[g.Out].All(), Words: a.stats[g.Out].All(),
+		RunningMean: mean, RunningVar: variance, State: a.state.All(),
+	})
+	a.program.add(Forward, s.Forward)
+}
+
+// head adds global average pooling of the activated inputs, the linear layer and
+// the loss.
+func (a *arena) head(g *Node, links *ops.Links) {
+	features := &ops.Block{Name: "features", Purpose: ops.Map, C: uint32(g.C), N: uint32(a.Batch), H: 1, W: 1}
+	pool := ops.ActPool{Env: a.env, Label: g.Name, X: a.inputs(g), Links: links.Out, Y: features.All()}
+	a.program.add(Forward, pool.Forward)
+	a.dpool = a.classify(a.program, features, a.training).DX
+}
+
+// backward adds, for each map from the last to the first, the gather of its
+// gradient from its readers, its gradient over the map itself, and the weight
+// gradient of the convolution that made it. All readers of a map are finished
+// when its turn comes, and the weight gradient comes before any of the maps that
+// it reads is overwritten.
+func (a *arena) backward() {
+	for i := len(a.Graph.Nodes) - 2; i >= 0; i-- {
+		g, n := &a.Graph.Nodes[i], &a.nodes[i]
+		a.gather(g)
+		if g.Dropout > 0 {
+			a.program.add(Backward, a.dropout(g).Backward)
+		}
+		a.program.add(Backward, n.conv.BackwardWeights)
+	}
+}
+
+// gather adds the gradient of the map that g made, a group of its planes after
+// the other: scratch holds the gradient of one group. Each plane's gradient needs
+// the plane itself and the readers' gradients only, so that groups do not meet.
+func (a *arena) gather(g *Node) {
+	x := a.maps[g.Out]
+	if len(a.Graph.Readers[g.Out]) == 0 {
+		a.program.add(Backward, ops.Fill{Env: a.env, Label: g.Name, Y: x.All()}.Steps)
+		return
+	}
+	groups := uint32(min((x.Bytes()+a.scratch-1)/a.scratch, uint64(x.C)))
+	for i := range groups {
+		a.gatherPlanes(g, x.View(i*x.C/groups, (i+1)*x.C/groups))
+	}
+}
+
+// gatherPlanes adds the gradient of planes x of the map that g made.
+func (a *arena) gatherPlanes(g *Node, x ops.View) {
+	var readers []ops.Reader
+	for _, r := range a.Graph.Readers[g.Out] {
+		readers = append(readers, a.reader(r, x.Lo, x.Hi))
+	}
+	name := x.Block.Name
+	if x.C() < x.Block.C {
+		name = x.String()
+	}
+	scratch := *x.Block
+	scratch.Name, scratch.Purpose, scratch.C = name+"/gradient", ops.Scratch, x.C()
+	coef := ops.Vector(name+"/coefficients", ops.Workspace, 4*int(x.C()))
+	gather := ops.NewGather(ops.Gather{
+		Env: a.env, Label: g.Name, X: x, Readers: readers, G: scratch.All(), Coef: coef, Stats: a.stats[g.Out].View(x.Lo, x.Hi),
+	})
+	finalise := ops.Finalise{Env: a.env, Label: g.Name, X: x, G: scratch.All(), Coef: coef}
+	a.program.add(Backward, gather.Steps, finalise.Steps)
+}
+
+// leastScratch is how many bytes of gradient a gather may hold in any network:
+// smaller groups of planes would not fill a device.
+const leastScratch = 8 << 20
+
+// gradientScratch returns how many bytes of gradient a gather holds at a time:
+// the largest map that a layer of the network makes. Only the inputs of stages,
+// which may be many times as wide, are gathered in groups of planes.
+func gradientScratch(g *Graph, batch int) uint64 {
+	n := uint64(leastScratch)
+	for i := range g.Nodes {
+		if k := g.Nodes[i].Kind; k == Bottleneck || k == LayerConv {
+			n = max(n, 4*uint64(batch)*uint64(g.Maps[g.Nodes[i].Out].Floats()))
+		}
+	}
+	return n
+}
+
+// reader describes one reader of a map to the gather of its planes [lo, hi).
+func (a *arena) reader(r Read, lo, hi uint32) ops.Reader {
+	g, n := &a.Graph.Nodes[r.Node], &a.nodes[r.Node]
+	lo, hi = lo+uint32(r.C0), hi+uint32(r.C0)
+	o := ops.Reader{
+		Label: g.Name, Geometry: geometry(g), Act: true, Cj: uint32(g.C), C0: lo, Links: n.links.Out,
+		DGamma: a.regions.grad(g.BN+".weight").Slice(lo, hi), DBeta: a.regions.grad(g.BN+".bias").Slice(lo, hi),
+	}
+	if g.Kind == Head {
+		o.GlobalPool, o.DY = true, a.dpool
+	} else {
+		o.DY, o.W = a.maps[g.Out].All(), a.regions.weight(g.Conv+".weight")
+	}
+	return o
+}

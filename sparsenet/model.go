@@ -1,0 +1,287 @@
+package sparsenet
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"sparsevk/gpu"
+	"sparsevk/ops"
+	"sparsevk/ops/record"
+)
+
+// A Model is a network on a device. It is not safe for concurrent use.
+type Model struct {
+	*Network
+	Device     *gpu.Device
+	mem        *record.Memory
+	train      *record.Recording // nil for inference
+	eval       *record.Recording
+	ready      bool    // running statistics are prepared for evaluation
+	bnMomentum float64 // weight of a batch in the running statistics
+}
+
+// BNMomentum is the weight of a batch in the running statistics, PyTorch's
+// default.
+const BNMomentum = 0.1
+
+// Open allocates the memory that n plans on dev and makes the recordings.
+// Parameters and statistics are those of Params.Init with the given seed until
+// they are loaded. A plan that cannot fit is refused before the first
+// allocation.
+func (n *Network) Open(dev *gpu.Device, seed uint64) (*Model, error) {
+	if err := n.fits(dev); err != nil {
+		return nil, err
+	}
+	mem, err := record.NewMemory(dev, n.Plan)
+	var short *record.ShortError
+	if errors.As(err, &short) {
+		return nil, n.outOfMemory(dev, short.Got, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{Network: n, Device: dev, mem: mem, bnMomentum: BNMomentum}
+	if err := m.start(seed); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// start fills what must not hold garbage and records the programs.
+func (m *Model) start(seed uint64) error {
+	for _, b := range m.regions.blocks() {
+		if err := m.mem.Upload(b.All(), make([]uint32, b.C)); err != nil {
+			return err
+		}
+	}
+	values := map[string][]float32{}
+	for _, p := range m.Graph.Params.All {
+		values[p.Name] = make([]float32, p.Elems())
+		p.Fill(values[p.Name], seed)
+	}
+	if err := m.Load(values); err != nil {
+		return err
+	}
+	var err error
+	if m.Train != nil {
+		if m.train, err = record.New(m.Device, m.mem, m.Train.Steps(), record.Options{}); err != nil {
+			return err
+		}
+	}
+	if m.eval, err = record.New(m.Device, m.mem, m.Eval.Steps(), record.Options{}); err != nil {
+		return err
+	}
+	// The programs' steps have filled the tables.
+	for i, b := range m.env.Tables.Blocks {
+		if err := m.mem.Upload(b.All(), m.env.Tables.Words[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close frees everything; it is safe twice.
+func (m *Model) Close() error {
+	var errs []error
+	for _, r := range []**record.Recording{&m.train, &m.eval} {
+		if *r != nil {
+			errs = append(errs, (*r).Close())
+			*r = nil
+		}
+	}
+	return errors.Join(append(errs, m.mem.Close())...)
+}
+
+// Load sets every parameter and running statistic, by name, in PyTorch's shapes.
+// It refuses a missing name and a wrong size, and then changes nothing.
+func (m *Model) Load(values map[string][]float32) error {
+	for _, p := range m.Graph.Params.All {
+		v, ok := values[p.Name]
+		if !ok {
+			return fmt.Errorf("sparsenet: %s is missing", p.Name)
+		}
+		if len(v) != p.Elems() {
+			return fmt.Errorf("sparsenet: %s has %d values, want %d of shape %v", p.Name, len(v), p.Elems(), p.Shape)
+		}
+	}
+	for _, p := range m.Graph.Params.Trained {
+		if err := m.mem.UploadFloats(m.regions.weight(p.Name), values[p.Name]); err != nil {
+			return err
+		}
+	}
+	m.ready = false
+	return m.stats.load(m, values)
+}
+
+// Values returns every parameter and running statistic by name.
+func (m *Model) Values() (map[string][]float32, error) {
+	values, err := m.stats.store(m)
+	if err != nil {
+		return nil, err
+	}
+	return values, m.collect(m.regions.weights, values)
+}
+
+// Gradients returns the gradient of every parameter after a training step.
+func (m *Model) Gradients() (map[string][]float32, error) {
+	values := map[string][]float32{}
+	return values, m.collect(m.regions.grads, values)
+}
+
+// Momentum returns the optimizer's velocity of every parameter.
+func (m *Model) Momentum() (map[string][]float32, error) {
+	values := map[string][]float32{}
+	return values, m.collect(m.regions.momentum, values)
+}
+
+func (m *Model) collect(blocks []*ops.Block, values map[string][]float32) error {
+	for _, p := range m.Graph.Params.Trained {
+		v, err := m.mem.DownloadFloats(m.regions.of(blocks, p.Name))
+		if err != nil {
+			return err
+		}
+		values[p.Name] = v
+	}
+	return nil
+}
+
+// LoadMomentum sets the optimizer's velocity, by the parameters' names.
+func (m *Model) LoadMomentum(values map[string][]float32) error {
+	for _, p := range m.Graph.Params.Trained {
+		if len(values[p.Name]) != p.Elems() {
+			return fmt.Errorf("sparsenet: momentum of %s has %d values, want %d", p.Name, len(values[p.Name]), p.Elems())
+		}
+	}
+	for _, p := range m.Graph.Params.Trained {
+		if err := m.mem.UploadFloats(m.regions.of(m.regions.momentum, p.Name), values[p.Name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Logits returns the logits of the last step, [N][classes].
+func (m *Model) Logits() ([]float32, error) {
+	v, err := m.mem.DownloadFloats(m.logits.All())
+	if err != nil {
+		return nil, err
+	}
+	k, n := int(m.logits.C), int(m.logits.N)
+	out := make([]float32, len(v))
+	for i := range k {
+		for j := range n {
+			out[j*k+i] = v[i*n+j]
+		}
+	}
+	return out, nil
+}
+
+// SetInput uploads normalised images, [N][C][H][W], to a network with Floats.
+func (m *Model) SetInput(images []float32) error {
+	c, area := int(m.input.C), int(m.input.H*m.input.W)
+	if !m.Floats || len(images) != m.Batch*c*area {
+		return fmt.Errorf("sparsenet: %d input values for a batch of %d images of %d, or no float input", len(images), m.Batch, c*area)
+	}
+	planes := make([]float32, len(images))
+	for n := range m.Batch {
+		for ch := range c {
+			copy(planes[(ch*m.Batch+n)*area:][:area], images[(n*c+ch)*area:][:area])
+		}
+	}
+	return m.mem.UploadFloats(m.input.All(), planes)
+}
+
+// Feed returns where the host puts the next batch before a step: image bytes
+// [N][C][H][W], labels and image numbers, 4 bytes each, little-endian.
+func (m *Model) Feed() (images, labels, index []byte) {
+	labels = m.mem.Mapped(m.labels.All())
+	if !m.Floats {
+		images = m.mem.Mapped(m.images.All())[:m.Batch*int(m.Graph.Maps[0].Floats())]
+		index = m.mem.Mapped(m.index.All())
+	}
+	return images, labels, index
+}
+
+// Hyper is what may change from step to step.
+type Hyper struct {
+	Rate, Momentum, Decay float32
+	Step, Epoch           uint32
+	Seed                  uint64
+	Valid                 int // images of the batch that count
+}
+
+// Result is what a step reports.
+type Result struct {
+	Loss         float32 // mean over the images that count
+	Hits, Hits5  int     // images whose label is the first, or among the first five
+	GradientNorm float32 // 0 in evaluation
+	NonFinite    bool    // the loss or the gradient is not finite; told by bits
+}
+
+// TrainStep runs one training step on the batch that was fed.
+func (m *Model) TrainStep(h Hyper) (Result, error) {
+	if m.train == nil {
+		return Result{}, errors.New("sparsenet: a network for inference does not train")
+	}
+	m.ready = false
+	r, err := m.run(m.train, h, 1)
+	if err == nil {
+		m.stats.trained()
+	}
+	return r, err
+}
+
+// EvalStep runs the network with its running statistics on the batch that was
+// fed.
+func (m *Model) EvalStep(h Hyper) (Result, error) {
+	if !m.ready {
+		if err := m.stats.prepare(m); err != nil {
+			return Result{}, err
+		}
+		m.ready = true
+	}
+	r, err := m.run(m.eval, h, 0)
+	r.GradientNorm = 0
+	return r, err
+}
+
+func (m *Model) run(r *record.Recording, h Hyper, training uint32) (Result, error) {
+	m.setState(h, training)
+	if err := r.Run(); err != nil {
+		return Result{}, err
+	}
+	return m.result(training), nil
+}
+
+func (m *Model) setState(h Hyper, training uint32) {
+	b := m.mem.Mapped(m.state.All())
+	put := func(i int, v uint32) { binary.LittleEndian.PutUint32(b[4*i:], v) }
+	f := math.Float32bits
+	put(ops.StateRate, f(h.Rate))
+	put(ops.StateMomentum, f(h.Momentum))
+	put(ops.StateDecay, f(h.Decay))
+	put(ops.StateLossScale, f(1))
+	put(ops.StateStep, h.Step)
+	put(ops.StateSeedLo, uint32(h.Seed))
+	put(ops.StateSeedHi, uint32(h.Seed>>32))
+	put(ops.StateEpoch, h.Epoch)
+	put(ops.StateValid, uint32(h.Valid))
+	put(ops.StateTrain, training)
+	put(ops.StateBNMomentum, f(float32(m.bnMomentum)))
+}
+
+func (m *Model) result(training uint32) Result {
+	b := m.mem.Mapped(m.results.All())
+	word := func(i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:]) }
+	r := Result{
+		Loss: math.Float32frombits(word(ops.ResultLoss)), Hits: int(word(ops.ResultHits)), Hits5: int(word(ops.ResultHits5)),
+		NonFinite: word(ops.ResultNonFinite) != 0,
+	}
+	if training != 0 {
+		r.GradientNorm = float32(math.Sqrt(float64(math.Float32frombits(word(ops.ResultNorm2)))))
+		r.NonFinite = r.NonFinite || word(ops.ResultNormBad) != 0
+	}
+	return r
+}

@@ -1,0 +1,240 @@
+package sparsenet
+
+import (
+	"fmt"
+
+	"sparsevk/ops"
+)
+
+// An Engine says how a network is computed. Both hold the same parameters under
+// the same names.
+type Engine string
+
+// The engines.
+const (
+	// Layered is the network as frameworks run it: concatenations are copied, and
+	// batch norm and ReLU outputs stored for the backward pass.
+	Layered Engine = "layered"
+	// Arena writes every feature map once, takes its statistics once and reads it
+	// in place; the backward pass runs in the forward's memory.
+	Arena Engine = "arena"
+)
+
+// ParseEngine reads the name of an engine.
+func ParseEngine(s string) (Engine, error) {
+	switch e := Engine(s); e {
+	case Layered, Arena:
+		return e, nil
+	}
+	return "", fmt.Errorf("sparsenet: unknown engine %q: use arena or layered", s)
+}
+
+// Epsilon is added to the variance of a batch norm, as PyTorch does by default.
+const Epsilon = 1e-5
+
+// Options say how a Config is run.
+type Options struct {
+	Batch     int    // images in a step
+	Engine    Engine // the default is Arena
+	Inference bool   // no training: neither gradients nor optimizer state
+	// Floats: images are uploaded as normalised floats (Model.SetInput), not made
+	// from bytes on the device.
+	Floats    bool
+	Pad       int       // zeros around a training image before its random crop
+	Flip      bool      // mirror training images at random
+	Mean, Std []float32 // per channel, of images whose bytes are divided by 255; the default is 0 and 1
+	Smoothing float32   // label smoothing
+	Class     ops.Class // kernel forms
+	Range     uint64    // largest bound range in bytes; the default is ops.DefaultRange
+	Chunk     uint64    // size of a memory object in bytes; the default is ops.DefaultChunk
+	// Scratch is how many bytes of a map's gradient the arena engine gathers at a
+	// time. The default is the largest map of a layer, and at least 8 MiB.
+	Scratch uint64
+}
+
+func (o *Options) setDefaults(g *Graph) error {
+	setDefault(&o.Engine, Arena)
+	setDefault(&o.Range, ops.DefaultRange)
+	setDefault(&o.Chunk, ops.DefaultChunk)
+	if o.Batch < 1 || o.Batch > 1<<20 {
+		return fmt.Errorf("sparsenet: batch %d: want 1 to %d images", o.Batch, 1<<20)
+	}
+	channels := g.Config.Input.C
+	if o.Mean == nil {
+		o.Mean = make([]float32, channels)
+	}
+	if o.Std == nil {
+		for range channels {
+			o.Std = append(o.Std, 1)
+		}
+	}
+	if len(o.Mean) != channels || len(o.Std) != channels {
+		return fmt.Errorf("sparsenet: %d means and %d deviations for %d channels", len(o.Mean), len(o.Std), channels)
+	}
+	if channels > 4 && !o.Floats {
+		return fmt.Errorf("sparsenet: images of %d channels: bytes are fed for at most 4", channels)
+	}
+	if g.Config.HeadGrid != 1 {
+		return fmt.Errorf("sparsenet: a head that pools to %d×%d can be counted, but not run: use head_grid 1", g.Config.HeadGrid, g.Config.HeadGrid)
+	}
+	if o.Engine == Arena && g.Config.Stem == ImageNet {
+		return fmt.Errorf("sparsenet: the arena engine does not run the ImageNet stem yet: use --engine layered")
+	}
+	return nil
+}
+
+// A Network is a graph with an engine and a place in memory for everything: all
+// that can be known without a device.
+type Network struct {
+	Graph *Graph
+	Options
+	Train, Eval *Program // Train is nil for inference
+	Plan        *ops.Plan
+
+	env                                   *ops.Env
+	regions                               *regions
+	state, images, labels, index, results *ops.Block
+	input                                 *ops.Block // the image, map 0
+	logits                                *ops.Block
+	stats                                 runningStats
+}
+
+// runningStats is how an engine keeps the running statistics of the readers'
+// batch norms.
+type runningStats interface {
+	// blocks returns what holds them from step to step.
+	blocks() []*ops.Block
+	// load and store exchange them with the readers' entries, by name.
+	load(m *Model, values map[string][]float32) error
+	store(m *Model) (map[string][]float32, error)
+	// prepare makes them ready for an evaluation; trained says that a training
+	// step has run.
+	prepare(m *Model) error
+	trained()
+}
+
+// NewNetwork lays out the steps of g and plans their memory.
+func NewNetwork(g *Graph, o Options) (*Network, error) {
+	if err := o.setDefaults(g); err != nil {
+		return nil, err
+	}
+	n := &Network{Graph: g, Options: o}
+	if err := n.checkPlanes(); err != nil {
+		return nil, err
+	}
+	n.env = &ops.Env{Range: o.Range, Class: o.Class, Tables: &ops.Tables{}}
+	var err error
+	if n.regions, err = newRegions(g.Params, o.Range, !o.Inference); err != nil {
+		return nil, err
+	}
+	n.newStaging()
+	switch o.Engine {
+	case Layered:
+		n.buildLayered()
+	case Arena:
+		n.buildArena()
+	default:
+		return nil, fmt.Errorf("sparsenet: unknown engine %q", o.Engine)
+	}
+	return n, n.place()
+}
+
+// place plans the memory of training and evaluation together: they never run
+// at the same time, so the blocks of one lie where those of the other lay.
+func (n *Network) place() (err error) {
+	var steps []ops.Step
+	if n.Train != nil {
+		steps = n.Train.Steps()
+	}
+	steps = append(steps, n.Eval.Steps()...)
+	always := append(n.regions.blocks(), n.stats.blocks()...)
+	n.Plan, err = ops.Place(steps, n.Chunk, always...)
+	if err != nil {
+		return fmt.Errorf("sparsenet: batch %d: %w", n.Batch, err)
+	}
+	return nil
+}
+
+func (n *Network) newStaging() {
+	in, batch := n.Graph.Maps[0], n.Batch
+	n.state, n.results = ops.NewState(), ops.NewResults()
+	n.labels = keep(ops.Vector("labels", ops.Staging, batch))
+	n.input = n.mapBlock("image", 0)
+	if n.Floats {
+		n.input.Keep = true // the host fills it before a step
+	} else {
+		n.images = keep(ops.Vector("images", ops.Staging, (batch*int(in.Floats())+3)/4))
+		n.index = keep(ops.Vector("index", ops.Staging, batch))
+	}
+}
+
+// mapBlock returns a block of the shape of map id.
+func (n *Network) mapBlock(name string, id int) *ops.Block {
+	m := n.Graph.Maps[id]
+	return n.block(name, m.C, m.H, m.W)
+}
+
+// block returns a block for a map of c channels of h by w.
+func (n *Network) block(name string, c, h, w int) *ops.Block {
+	return &ops.Block{Name: name, Purpose: ops.Map, C: uint32(c), N: uint32(n.Batch), H: uint32(h), W: uint32(w)}
+}
+
+// feed adds the step that makes planes of bytes.
+func (n *Network) feed(p *Program) {
+	if n.Floats {
+		return
+	}
+	b := ops.Batch{
+		Env: n.env, Label: "input", Pad: uint32(n.Pad), Flip: n.Flip, Mean: n.Mean, Std: n.Std,
+		Bytes: n.images.All(), Index: n.index.All(), State: n.state.All(), Y: n.input.All(),
+	}
+	p.add(Feed, b.Forward)
+}
+
+// classify adds the linear layer and the loss over features, and returns the
+// linear op, whose DX a training engine sets before its backward.
+func (n *Network) classify(p *Program, features *ops.Block, training bool) *ops.Linear {
+	head := n.Graph.Nodes[len(n.Graph.Nodes)-1]
+	vector := func(name string, c int) *ops.Block {
+		return &ops.Block{Name: name, Purpose: ops.Map, C: uint32(c), N: uint32(n.Batch), H: 1, W: 1}
+	}
+	if n.logits == nil {
+		n.logits = vector("logits", head.K)
+		n.logits.Keep = true // the host reads them
+	}
+	dlogits := vector("dlogits", head.K)
+	lin := &ops.Linear{
+		Env: n.env, Label: head.Name, X: features.All(), Y: n.logits.All(), DY: dlogits.All(),
+		W: n.regions.weight(head.Conv + ".weight"), B: n.regions.weight(head.Conv + ".bias"),
+		DW: n.regions.grad(head.Conv + ".weight"), DB: n.regions.grad(head.Conv + ".bias"),
+	}
+	if training {
+		lin.DX = vector("dfeatures", head.C).All()
+	}
+	loss := ops.NewSoftmaxLoss(ops.SoftmaxLoss{
+		Env: n.env, Label: "loss", Smoothing: n.Smoothing, X: n.logits.All(), DX: dlogits.All(),
+		Labels: n.labels.All(), State: n.state.All(), Results: n.results.All(),
+	})
+	p.add(Forward, lin.Forward, loss.Forward)
+	if training {
+		p.add(Backward, lin.Backward)
+	}
+	return lin
+}
+
+// update adds the gradient's norm and the optimizer's step.
+func (n *Network) update(p *Program) {
+	var grads ops.Planes
+	for _, b := range n.regions.grads {
+		grads = append(grads, b.All())
+	}
+	norm := ops.NewNorm2(ops.Norm2{Env: n.env, Label: "gradient", X: grads, Results: n.results.View(ops.ResultNorm2, ops.ResultNormBad+1)})
+	p.add(Update, norm.Steps)
+	for i := range n.regions.weights {
+		sgd := ops.SGD{
+			Env: n.env, Label: fmt.Sprintf("update%d", i), State: n.state.All(),
+			W: n.regions.weights[i].All(), V: n.regions.momentum[i].All(), DW: n.regions.grads[i].All(),
+		}
+		p.add(Update, sgd.Steps)
+	}
+}

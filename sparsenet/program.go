@@ -1,0 +1,55 @@
+package sparsenet
+
+import "sparsevk/ops"
+
+// A Phase is a part of a training step, for counts and times.
+type Phase uint8
+
+// The phases of a step.
+const (
+	Feed     Phase = iota // images to planes
+	Forward               // to the loss
+	Backward              // to the gradients of the parameters
+	Update                // of the parameters
+	phases
+)
+
+func (p Phase) String() string {
+	return [...]string{"feed", "forward", "backward", "update"}[p]
+}
+
+// A part makes some steps of a phase. It is asked before planning, for
+// lifetimes, and after it, for offsets.
+type part struct {
+	phase Phase
+	steps func() []ops.Step
+}
+
+// A Program is what a recording runs: steps in order, by phase.
+type Program struct{ parts []part }
+
+func (p *Program) add(phase Phase, steps ...func() []ops.Step) {
+	for _, s := range steps {
+		p.parts = append(p.parts, part{phase, s})
+	}
+}
+
+// Steps returns all steps in order.
+func (p *Program) Steps() []ops.Step {
+	var all []ops.Step
+	for _, q := range p.parts {
+		all = append(all, q.steps()...)
+	}
+	return all
+}
+
+// Phase returns the steps of one phase.
+func (p *Program) Phase(phase Phase) []ops.Step {
+	var all []ops.Step
+	for _, q := range p.parts {
+		if q.phase == phase {
+			all = append(all, q.steps()...)
+		}
+	}
+	return all
+}

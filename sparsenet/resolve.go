@@ -1,0 +1,244 @@
+package sparsenet
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// Validate returns nil or a *ConfigError with every fault.
+func (c Config) Validate() error {
+	_, err := c.Resolve()
+	return err
+}
+
+// Resolve returns c with every default filled in (Depth and Blocks agree, Growth
+// has one entry per stage), or a *ConfigError with every fault.
+func (c Config) Resolve() (Config, error) {
+	e := new(ConfigError)
+	c.Growth, c.Blocks = slices.Clone(c.Growth), slices.Clone(c.Blocks)
+	c.resolveStem(e)
+	c.resolveBlocks(e)
+	c.resolveGrowth(e)
+	c.resolveWiring(e)
+	c.resolveNumbers(e)
+	c.checkSize(e)
+	if len(e.Faults) > 0 {
+		return Config{}, e
+	}
+	return c, nil
+}
+
+func (c *Config) resolveStem(e *ConfigError) {
+	setDefault(&c.Stem, CIFAR)
+	if c.Stem == ImageNet {
+		setDefault(&c.Classes, 1000)
+		setDefault(&c.Input, Input{224, 224, 3})
+		return
+	}
+	setDefault(&c.Classes, 10)
+	setDefault(&c.Input, Input{32, 32, 3})
+	if c.Stem != CIFAR {
+		e.add("stem", strconv.Quote(string(c.Stem)), "unknown", "use cifar or imagenet")
+	}
+}
+
+// resolveBlocks makes Blocks out of Depth, or Depth out of Blocks.
+func (c *Config) resolveBlocks(e *ConfigError) {
+	per := 1 // convolutions per layer
+	if c.Bottleneck {
+		per = 2
+	}
+	if len(c.Blocks) > 0 {
+		c.checkBlocks(e)
+		c.Depth = c.countDepth(per)
+		return
+	}
+	if c.Stem == ImageNet {
+		blocks, ok := imagenetBlocks[c.Depth]
+		switch {
+		case !ok:
+			e.add("depth", c.Depth, "unknown with the ImageNet stem", "use 121, 161, 169, 201 or 264, or give the layers of each stage as blocks")
+		case !c.Bottleneck:
+			e.add("bottleneck", false, fmt.Sprintf("depth %d counts two convolutions per layer", c.Depth), "switch bottleneck on, or give the layers of each stage as blocks")
+		default:
+			c.Blocks = slices.Clone(blocks)
+		}
+		return
+	}
+	unit := 3 * per
+	if n := (c.Depth - 4) / unit; n >= 1 && (c.Depth-4)%unit == 0 && 3*n <= maxLayers {
+		c.Blocks = []int{n, n, n}
+		return
+	}
+	c.depthFault(e, unit)
+}
+
+// countDepth returns the depth of Blocks with per convolutions per layer.
+func (c *Config) countDepth(per int) int {
+	if c.Stem == ImageNet && c.Bottleneck && slices.Equal(c.Blocks, imagenetBlocks[264]) {
+		return 264 // as published, though it counts to 265
+	}
+	depth := 1 + len(c.Blocks) // stem, transitions, classifier
+	for _, n := range c.Blocks {
+		depth += per * n
+	}
+	return depth
+}
+
+func (c *Config) depthFault(e *ConfigError, unit int) {
+	what := "one convolution per layer in each of three stages"
+	if unit == 6 {
+		what = "two convolutions per layer in each of three stages"
+	}
+	bound := fmt.Sprintf("does not fit, (depth-4) must be a multiple of %d, %s", unit, what)
+	low, high := 4+unit, 4+maxLayers/3*unit
+	way := fmt.Sprintf("nearest is %d", low)
+	switch n := (c.Depth - 4) / unit; {
+	case c.Depth > high:
+		bound, way = fmt.Sprintf("more than %d layers", maxLayers), fmt.Sprintf("at most %d", high)
+	case c.Depth > low:
+		way = fmt.Sprintf("nearest are %d and %d", 4+n*unit, 4+(n+1)*unit)
+	}
+	e.add("depth", c.Depth, bound, way)
+}
+
+func (c *Config) checkBlocks(e *ConfigError) {
+	sum := 0
+	for _, n := range c.Blocks {
+		if n < 1 || n > maxLayers {
+			e.add("blocks", join(c.Blocks), "every stage needs a layer", fmt.Sprintf("use numbers from 1 to %d, as in 6,12,24,16", maxLayers))
+			return
+		}
+		sum += n
+	}
+	if sum > maxLayers || len(c.Blocks) > maxStages {
+		e.add("blocks", join(c.Blocks), fmt.Sprintf("%d layers in %d stages", sum, len(c.Blocks)), fmt.Sprintf("at most %d layers in %d stages", maxLayers, maxStages))
+	}
+}
+
+// stages returns the number of stages, also where Blocks could not be resolved.
+func (c *Config) stages() int {
+	switch {
+	case len(c.Blocks) > 0:
+		return len(c.Blocks)
+	case c.Stem == ImageNet:
+		return 4
+	}
+	return 3
+}
+
+func (c *Config) resolveGrowth(e *ConfigError) {
+	n := c.stages()
+	switch {
+	case len(c.Growth) == 0:
+		e.add("growth", "missing", "a layer must add maps", "give one number, or one per stage, as in 24 or 16,32,64")
+		return
+	case len(c.Growth) == 1:
+		c.Growth = slices.Repeat(c.Growth, n)
+	case len(c.Growth) != n:
+		e.add("growth", join(c.Growth), fmt.Sprintf("%d numbers for %d stages", len(c.Growth), n), fmt.Sprintf("give one number, or %d", n))
+	}
+	for _, k := range c.Growth {
+		if k < 1 || k > maxGrowth {
+			e.add("growth", k, "out of range", fmt.Sprintf("use 1 to %d", maxGrowth))
+			setDefault(&c.InitChannels, 1)
+			return
+		}
+	}
+	setDefault(&c.InitChannels, 2*c.Growth[0])
+}
+
+func (c *Config) resolveWiring(e *ConfigError) {
+	if c.Wiring.Reads == nil {
+		setDefault(&c.Wiring.Name, "powers")
+		w, err := ParseWiring(c.Wiring.Name)
+		if err != nil {
+			e.add("wiring", strconv.Quote(c.Wiring.Name), "has no function and no known name", "use Powers(2), Dense() or set Reads")
+			return
+		}
+		c.Wiring = w
+	}
+	setDefault(&c.Wiring.Name, "custom")
+	checked := make(map[int]bool)
+	for _, n := range c.Blocks {
+		if n < 1 || n > maxLayers || checked[n] {
+			continue
+		}
+		checked[n] = true
+		if fault := c.Wiring.check(n + 1); fault != "" {
+			e.add("wiring", c.Wiring.Name, fault, "correct its Reads function")
+			return
+		}
+	}
+}
+
+func (c *Config) resolveNumbers(e *ConfigError) {
+	if c.Compression == 0 {
+		c.Compression = 1
+		if c.Bottleneck {
+			c.Compression = 0.5
+		}
+	}
+	if !(c.Compression > 0 && c.Compression <= 1) {
+		e.add("compression", c.Compression, "out of range", "use more than 0 and at most 1")
+	}
+	if !(c.Dropout >= 0 && c.Dropout < 1) {
+		e.add("dropout", c.Dropout, "out of range", "use at least 0 and less than 1")
+	}
+	if c.Classes < 1 || c.Classes > maxClasses {
+		e.add("classes", c.Classes, "out of range", fmt.Sprintf("use 1 to %d", maxClasses))
+	}
+	if len(c.Growth) > 0 && (c.InitChannels < 1 || c.InitChannels > maxChannels) {
+		e.add("init_channels", c.InitChannels, "out of range", fmt.Sprintf("use 1 to %d, or 0 for twice the growth", maxChannels))
+	}
+	setDefault(&c.HeadGrid, 1)
+}
+
+// checkSize follows the image down to the last stage.
+func (c *Config) checkSize(e *ConfigError) {
+	in := c.Input
+	if min(in.H, in.W, in.C) < 1 || max(in.H, in.W) > maxSide || in.C > maxChannels {
+		e.add("input", in, "out of range", fmt.Sprintf("use sides of 1 to %d and at least one channel", maxSide))
+		return
+	}
+	h, w := c.Stem.stageSize(in.H, in.W)
+	h, w = h>>(c.stages()-1), w>>(c.stages()-1)
+	if least := c.leastSide(1); h < 1 || w < 1 {
+		e.add("input", in, fmt.Sprintf("shrinks to nothing over %d stages", c.stages()), fmt.Sprintf("use sides of at least %d, or fewer stages", least))
+		return
+	}
+	if c.HeadGrid < 1 || c.HeadGrid > min(h, w) {
+		e.add("head_grid", c.HeadGrid, fmt.Sprintf("the last stage has %d×%d pixels", h, w), fmt.Sprintf("use 1 to %d", min(h, w)))
+	}
+}
+
+// stageSize returns the size of the first stage for an image of h×w.
+func (s Stem) stageSize(h, w int) (int, int) {
+	if s == ImageNet {
+		return half(half(h)), half(half(w))
+	}
+	return h, w
+}
+
+// half is what a window of odd size with stride 2 and half its size as padding
+// leaves of n pixels.
+func half(n int) int { return (n + 1) / 2 }
+
+// leastSide returns the smallest image side whose last stage has n pixels.
+func (c *Config) leastSide(n int) int {
+	side := 1
+	for {
+		if h, _ := c.Stem.stageSize(side, side); h>>(c.stages()-1) >= n {
+			return side
+		}
+		side++
+	}
+}
+
+func setDefault[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}

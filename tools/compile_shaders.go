@@ -1,0 +1,225 @@
+// Command compile_shaders turns every GLSL kernel of a folder into SPIR-V and
+// Go: name.comp becomes spv/name.spv (optimized) and a description in
+// kernels_gen.go, whose names and accesses are reflected from the unoptimized
+// build, since optimization strips names and drops unused bindings.
+//
+// All errors are reported together. A kernel that does not compile keeps its
+// previous code, so that others can go on; its hash stays the old one, and the
+// tests of package shaders call it stale. Only changed files are written.
+// Concurrent runs wait for each other.
+//
+// Run it as go generate ./shaders. The SPIR-V depends on the compiler's
+// version, so only the pinned one is taken unless -any-compiler is given.
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	"golang.org/x/sync/errgroup"
+
+	"sparsevk/shaders/spirv"
+)
+
+// pinned is the compiler that made the committed SPIR-V: Debian 12's glslc.
+const pinned = "shaderc 2023.2"
+
+func main() {
+	dir := flag.String("dir", "", "folder of the .comp files; the default is the current one, or shaders below it")
+	any := flag.Bool("any-compiler", false, "take a glslc other than the pinned "+pinned)
+	flag.Parse()
+	if *dir == "" {
+		*dir = "."
+		if _, err := os.Stat("shaders/kernel.go"); err == nil {
+			*dir = "shaders"
+		}
+	}
+	if err := run(*dir, *any); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(dir string, anyCompiler bool) error {
+	version, err := compiler(anyCompiler)
+	if err != nil {
+		return err
+	}
+	unlock, err := lock(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	files, err := filepath.Glob(filepath.Join(dir, "*.comp"))
+	if err != nil || len(files) == 0 {
+		return fmt.Errorf("compile_shaders: no .comp files in %s", dir)
+	}
+	slices.Sort(files)
+	kernels := make([]spirv.Kernel, len(files))
+	errs := make([]error, len(files))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, f := range files {
+		g.Go(func() error {
+			k := spirv.Kernel{Name: strings.TrimSuffix(filepath.Base(f), ".comp")}
+			if err := build(dir, &k); err != nil {
+				errs[i], k.Info = fmt.Errorf("%s: %w", f, err), nil
+			}
+			kernels[i] = k
+			return nil
+		})
+	}
+	_ = g.Wait()
+	old, err := os.ReadFile(filepath.Join(dir, "kernels_gen.go"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	src, err := spirv.Generate("tools/compile_shaders.go with glslc from "+version, kernels, old)
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	return errors.Join(append(errs, write(dir, kernels, src))...)
+}
+
+// compiler returns the version line of glslc.
+func compiler(anyVersion bool) (string, error) {
+	out, err := exec.Command("glslc", "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("compile_shaders: glslc --version: %w; install glslc (Debian 12: apt install glslc)", err)
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	if line = strings.TrimSpace(line); !strings.HasPrefix(strings.Replace(line, " v", " ", 1), pinned) && !anyVersion {
+		return "", fmt.Errorf("compile_shaders: glslc is %q, but the committed SPIR-V is made by %s; install that one (Debian 12: apt install glslc) or pass -any-compiler and expect every .spv to change", line, pinned)
+	}
+	return line, nil
+}
+
+// lock lets one generator at a time work on dir.
+func lock(dir string) (unlock func(), err error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256([]byte(abs))
+	l := flock.New(filepath.Join(os.TempDir(), "compile_shaders."+hex.EncodeToString(sum[:8])+".lock"))
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if _, err := l.TryLockContext(ctx, 50*time.Millisecond); err != nil {
+		return nil, fmt.Errorf("compile_shaders: another run holds %s: %w", l.Path(), err)
+	}
+	return func() { _ = l.Unlock() }, nil
+}
+
+// build fills k in from its GLSL.
+func build(dir string, k *spirv.Kernel) error {
+	var err error
+	if k.Source, err = spirv.HashSource(os.DirFS(dir), k.Name+".comp"); err != nil {
+		return err
+	}
+	named, err := compile(dir, k.Name, "-O0")
+	if err != nil {
+		return err
+	}
+	if k.Code, err = compile(dir, k.Name, "-O"); err != nil {
+		return err
+	}
+	if k.Info, err = spirv.Reflect(named); err != nil {
+		return err
+	}
+	opt, err := spirv.Reflect(k.Code)
+	if err != nil {
+		return err
+	}
+	return check(k.Info, opt)
+}
+
+func compile(dir, name, level string) ([]byte, error) {
+	cmd := exec.Command("glslc", level, "-Werror", "--target-env=vulkan1.1", "-o", "-", name+".comp")
+	var out, msg bytes.Buffer
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &msg
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("glslc %s: %w\n%s", level, err, bytes.TrimSpace(msg.Bytes()))
+	}
+	return out.Bytes(), nil
+}
+
+// check reports what is wrong with the interface info; opt is the same shader
+// optimized.
+func check(info, opt *spirv.Module) error {
+	for i, b := range info.Bindings {
+		if b.Index != uint32(i) || b.Name == "" || !b.Readable && !b.Written {
+			return fmt.Errorf("binding %d (%q, %+v) where %d was due: they run from 0 without a hole, each with a name and an access", b.Index, b.Name, b, i)
+		}
+		j := slices.IndexFunc(opt.Bindings, func(o spirv.Binding) bool { return o.Index == b.Index })
+		if j < 0 {
+			return fmt.Errorf("binding %d (%s) is dead: the shader never uses it", b.Index, b.Name)
+		}
+		if o := opt.Bindings[j]; o.Texel != b.Texel || o.Readable != b.Readable || o.Written != b.Written {
+			return fmt.Errorf("binding %d (%s) differs between -O0 and -O: %+v, %+v", b.Index, b.Name, b, o)
+		}
+	}
+	for i, s := range info.Spec {
+		if s.ID != uint32(i) || s.Name == "" {
+			return fmt.Errorf("specialization constant %q has identifier %d where %d was due: they run from 0 without a hole, each with a name", s.Name, s.ID, i)
+		}
+	}
+	if info.Local != opt.Local || info.SharedBytes < opt.SharedBytes {
+		return fmt.Errorf("workgroup %v, %d bytes shared; optimized %v, %d", info.Local, info.SharedBytes, opt.Local, opt.SharedBytes)
+	}
+	return nil
+}
+
+// write puts what changed into dir and removes modules without a source.
+func write(dir string, kernels []spirv.Kernel, src []byte) error {
+	spv := filepath.Join(dir, "spv")
+	if err := os.MkdirAll(spv, 0o777); err != nil {
+		return err
+	}
+	var errs []error
+	wanted := map[string]bool{}
+	for _, k := range kernels {
+		path := filepath.Join(spv, k.Name+".spv")
+		wanted[path] = true
+		if k.Info != nil {
+			errs = append(errs, replace(path, k.Code))
+		}
+	}
+	errs = append(errs, replace(filepath.Join(dir, "kernels_gen.go"), src))
+	have, err := filepath.Glob(filepath.Join(spv, "*.spv"))
+	errs = append(errs, err)
+	for _, path := range have {
+		if !wanted[path] {
+			errs = append(errs, os.Remove(path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// replace gives path the content data, at once, unless it has it already.
+func replace(path string, data []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	tmp := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
+	if err := os.WriteFile(tmp, data, 0o666); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	return nil
+}

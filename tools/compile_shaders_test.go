@@ -1,0 +1,135 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"sparsevk/shaders/spirv"
+)
+
+// fakeCompiler puts a glslc of that version on the path: it "compiles" name.comp
+// to the module of that name in shaders/spirv/testdata, and fails if there is
+// none. No real compiler is needed to test what is around it.
+func fakeCompiler(t *testing.T, version string) {
+	data, err := filepath.Abs("../shaders/spirv/testdata")
+	require.NoError(t, err)
+	bin := t.TempDir()
+	script := `#!/bin/sh
+if [ "$1" = --version ]; then echo "` + version + `"; exit; fi
+for last; do :; done
+f="` + data + `/${last%.comp}.${1#-}.spv"
+if [ -e "$f" ]; then exec cat "$f"; fi
+echo "$last:1: error: no such module" >&2
+exit 1
+`
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "glslc"), []byte(script), 0o777))
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+func folder(t *testing.T, names ...string) string {
+	dir := t.TempDir()
+	for _, n := range names {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, n+".comp"), []byte("source of "+n), 0o666))
+	}
+	return dir
+}
+
+func read(t *testing.T, parts ...string) string {
+	b, err := os.ReadFile(filepath.Join(parts...))
+	require.NoError(t, err)
+	return string(b)
+}
+
+// TestRun: what compiles is written, what does not is reported, all of it.
+func TestRun(t *testing.T) {
+	fakeCompiler(t, "shaderc 2023.2-1")
+	dir := folder(t, "everything", "unused", "broken", "image")
+	err := run(dir, false)
+	require.Error(t, err)
+	for _, want := range []string{
+		"broken.comp: glslc -O0: exit status 1\nbroken.comp:1: error: no such module",
+		"unused.comp: binding 1 (z) is dead",
+		"image.comp: ",
+	} {
+		assert.ErrorContains(t, err, want)
+	}
+	gen := read(t, dir, "kernels_gen.go")
+	assert.Contains(t, gen, "glslc from shaderc 2023.2-1")
+	assert.Contains(t, gen, "var Everything = Kernel{")
+	assert.NotContains(t, gen, "Unused")
+	assert.Equal(t, read(t, "../shaders/spirv/testdata/everything.O.spv"), read(t, dir, "spv/everything.spv"))
+	spv, err := os.ReadDir(filepath.Join(dir, "spv"))
+	require.NoError(t, err)
+	assert.Len(t, spv, 1, "no other module, no temporary file")
+}
+
+// TestRunAgain: nothing is written twice, and what a deleted source left goes.
+func TestRunAgain(t *testing.T) {
+	fakeCompiler(t, "shaderc v2023.2 v2023.2")
+	dir := folder(t, "everything")
+	require.NoError(t, run(dir, false))
+	old := time.Now().Add(-time.Hour)
+	for _, f := range []string{"kernels_gen.go", "spv/everything.spv"} {
+		require.NoError(t, os.Chtimes(filepath.Join(dir, f), old, old))
+	}
+	stray := filepath.Join(dir, "spv", "gone.spv")
+	require.NoError(t, os.WriteFile(stray, nil, 0o666))
+	require.NoError(t, run(dir, false))
+	for _, f := range []string{"kernels_gen.go", "spv/everything.spv"} {
+		info, err := os.Stat(filepath.Join(dir, f))
+		require.NoError(t, err)
+		assert.WithinDuration(t, old, info.ModTime(), time.Second, "%s was written again", f)
+	}
+	assert.NoFileExists(t, stray)
+}
+
+func TestRunTogether(t *testing.T) {
+	fakeCompiler(t, "shaderc 2023.2-1")
+	dir := folder(t, "everything")
+	var wg sync.WaitGroup
+	errs := make([]error, 4)
+	for i := range errs {
+		wg.Go(func() { errs[i] = run(dir, false) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		assert.NoError(t, err)
+	}
+	assert.Contains(t, read(t, dir, "kernels_gen.go"), "var Everything = Kernel{")
+}
+
+func TestRunRefuses(t *testing.T) {
+	fakeCompiler(t, "shaderc 2026.1")
+	assert.ErrorContains(t, run(folder(t, "everything"), false), "-any-compiler")
+	assert.NoError(t, run(folder(t, "everything"), true))
+	assert.ErrorContains(t, run(t.TempDir(), true), "no .comp files")
+	t.Setenv("PATH", t.TempDir())
+	assert.ErrorContains(t, run(folder(t, "everything"), true), "install glslc")
+}
+
+func TestCheckCatches(t *testing.T) {
+	reflect := func() *spirv.Module {
+		m, err := spirv.Reflect([]byte(read(t, "../shaders/spirv/testdata/everything.O0.spv")))
+		require.NoError(t, err)
+		return m
+	}
+	require.NoError(t, check(reflect(), reflect()))
+	for want, spoil := range map[string]func(info, opt *spirv.Module){
+		"binding 3 (dx) is dead":    func(_, opt *spirv.Module) { opt.Bindings = opt.Bindings[:3] },
+		"differs between -O0":       func(_, opt *spirv.Module) { opt.Bindings[1].Written = true },
+		"where 1 was due":           func(info, _ *spirv.Module) { info.Bindings[1].Index = 7 },
+		"each with a name":          func(info, _ *spirv.Module) { info.Bindings[0].Name = "" },
+		"has identifier 9 where 2":  func(info, _ *spirv.Module) { info.Spec[2].ID = 9 },
+		"workgroup [64 2 1], 2124 ": func(_, opt *spirv.Module) { opt.Local[0] = 32 },
+	} {
+		info, opt := reflect(), reflect()
+		spoil(info, opt)
+		assert.ErrorContains(t, check(info, opt), want)
+	}
+}

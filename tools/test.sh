@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Runs all tests on lavapipe and then on SwiftShader, and ends with a line per
+# driver. A driver that fails does not keep the next from running; the exit
+# status is that of the worst. Arguments go to go test; the default is ./...
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+export SPARSEVK_GPU=require SPARSEVK_VALIDATE=require
+# Layers from 1.4 on see hazards between shaders only if told to.
+export VK_LAYER_VALIDATE_SYNC=1 VK_LAYER_SYNCVAL_SHADER_ACCESSES_HEURISTIC=1
+if [ -z "${XDG_RUNTIME_DIR:-}" ]; then
+	XDG_RUNTIME_DIR=$(mktemp -d) # the loader warns without one
+	export XDG_RUNTIME_DIR
+	trap 'rm -rf "$XDG_RUNTIME_DIR"' EXIT
+fi
+[ $# -gt 0 ] || set -- ./...
+
+report=() status=0
+for driver in lavapipe swiftshader; do
+	if ! icd=$(tools/setup.sh icd "$driver"); then
+		report+=("$driver: skipped, this distribution has no package of it")
+		[ "$driver" != lavapipe ] || status=1
+		continue
+	fi
+	echo "== $driver: $icd"
+	# The distribution's validation layer first, then the newer one, which also
+	# sees a missing barrier between two writes.
+	if [ "$driver" = swiftshader ] && layers=$(tools/setup.sh layers); then
+		export VK_LAYER_PATH=$layers
+	fi
+	if VK_ICD_FILENAMES=$icd VK_DRIVER_FILES=$icd go test -count=1 -timeout=20m "$@"; then
+		report+=("$driver: passed")
+	else
+		report+=("$driver: FAILED")
+		status=1
+	fi
+done
+printf '%s\n' "${report[@]}"
+exit $status

@@ -1,0 +1,117 @@
+package train
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func metric(step uint64) Metric {
+	return Metric{Time: noon, Kind: KindStep, Step: step, LR: 0.1, Loss: 2.5, Accuracy: 0.25, ImagesPerSecond: 91.5}
+}
+
+func read(t *testing.T, dir, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	require.NoError(t, err)
+	return string(b)
+}
+
+func TestMetricsLines(t *testing.T) {
+	dir := t.TempDir()
+	m, err := OpenMetrics(dir, 0)
+	require.NoError(t, err)
+	require.NoError(t, m.Write(metric(1)))
+	want := `{"time":"2026-11-22T12:00:00Z","kind":"step","epoch":0,"step":1,"lr":0.1,"loss":2.5,"accuracy":0.25,"images_per_second":91.5}` + "\n"
+	assert.Equal(t, want, read(t, dir, metricsJSON), "the line is there before the file is closed")
+	bad := Metric{Time: noon, Kind: KindEpoch, Epoch: 1, Step: 2, Loss: Number(math.NaN()),
+		GradNorm: Number(math.Inf(1)), DeviceBytes: 7}
+	require.NoError(t, m.Write(bad))
+	require.NoError(t, m.Close())
+	require.NoError(t, m.Close(), "twice")
+
+	lines := strings.Split(read(t, dir, metricsJSON), "\n")
+	assert.Contains(t, lines[1], `"loss":"NaN"`)
+	assert.Contains(t, lines[1], `"grad_norm":"+Inf","device_bytes":7}`)
+	var back Metric
+	require.NoError(t, json.Unmarshal([]byte(lines[1]), &back))
+	assert.True(t, math.IsNaN(float64(back.Loss)) && math.IsInf(float64(back.GradNorm), 1))
+
+	table, err := csv.NewReader(strings.NewReader(read(t, dir, metricsCSV))).ReadAll()
+	require.NoError(t, err)
+	require.Len(t, table, 3)
+	assert.Equal(t, []string{"2026-11-22T12:00:00Z", "epoch", "1", "2", "0", "NaN", "0", "0", "+Inf", "7"}, table[2])
+}
+
+// A run that was killed after step 7 and goes on from a checkpoint of step 5
+// leaves the same lines as one that was never killed.
+func TestMetricsAfterResume(t *testing.T) {
+	write := func(dir string, from, to uint64) *Metrics {
+		m, err := OpenMetrics(dir, from)
+		require.NoError(t, err)
+		for s := from + 1; s <= to; s++ {
+			require.NoError(t, m.Write(metric(s)))
+		}
+		return m
+	}
+	whole, cut := t.TempDir(), t.TempDir()
+	require.NoError(t, write(whole, 0, 9).Close())
+	require.NoError(t, write(cut, 0, 7).Close())
+	for _, name := range []string{metricsJSON, metricsCSV} { // torn by the kill
+		path := filepath.Join(cut, name)
+		stat, err := os.Stat(path)
+		require.NoError(t, err)
+		require.NoError(t, os.Truncate(path, stat.Size()-9))
+	}
+	require.NoError(t, write(cut, 5, 9).Close())
+	for _, name := range []string{metricsJSON, metricsCSV} {
+		assert.Equal(t, read(t, whole, name), read(t, cut, name))
+	}
+	require.NoError(t, write(cut, 0, 0).Close())
+	assert.Empty(t, read(t, cut, metricsJSON), "a new run starts with none")
+}
+
+func TestMetricsReportTheirFolder(t *testing.T) {
+	_, err := OpenMetrics(filepath.Join(t.TempDir(), "none"), 0)
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// Where the system cuts a line short, it is taken back: the files hold whole
+// lines only.
+func TestAFullDiskLeavesWholeLines(t *testing.T) {
+	if dir := os.Getenv("TRAIN_TEST_METRICS"); dir != "" {
+		m, err := OpenMetrics(dir, 0)
+		for s := uint64(1); err == nil; s++ {
+			err = m.Write(metric(s))
+		}
+		fmt.Println(err)
+		os.Exit(3)
+	}
+	if runtime.GOOS == "windows" {
+		t.Skip("no ulimit on Windows")
+	}
+	dir := t.TempDir()
+	c := exec.Command("sh", "-c", `ulimit -f 8 && exec "$0" -test.run=TestAFullDiskLeavesWholeLines`, os.Args[0])
+	c.Env = append(os.Environ(), "TRAIN_TEST_METRICS="+dir)
+	out, err := c.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "file too large")
+	for i, line := range strings.SplitAfter(strings.TrimSuffix(read(t, dir, metricsJSON), "\n"), "\n") {
+		var m Metric
+		require.NoError(t, json.Unmarshal([]byte(line), &m), line)
+		require.Equal(t, uint64(i+1), m.Step)
+	}
+}

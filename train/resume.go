@@ -1,0 +1,125 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"sparsevk/sparsenet"
+	"sparsevk/train/safetensors"
+)
+
+// ErrChanged says that a run cannot be continued with the same bits.
+var ErrChanged = errors.New("the run was started differently")
+
+// Resume takes the trainer to where a checkpoint stands: parameters, running
+// statistics, momentum, order and counters. Other data, schedule or
+// configuration is refused with ErrChanged, unless force is set; what differs is
+// in the error.
+func (t *Trainer) Resume(c *Checkpoint, force bool) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	if list := c.State.Differences(t.state); len(list) > 0 && !force {
+		return fmt.Errorf("train: %s: %w: %s: use the same, or --force", c.Path, ErrChanged, strings.Join(list, "; "))
+	}
+	if err := LoadModel(t.Model, c.File, true); err != nil {
+		return fmt.Errorf("train: %s: %w", c.Path, err)
+	}
+	now := t.state
+	t.state = c.State
+	t.state.Seed, t.state.Schedule, t.state.Data, t.state.Config = now.Seed, now.Schedule, now.Data, now.Config
+	return nil
+}
+
+// State returns where the run stands.
+func (t *Trainer) State() State { return t.state }
+
+// save writes a checkpoint, if there is a run directory.
+func (t *Trainer) save() (string, error) {
+	if t.Run == nil {
+		return "", nil
+	}
+	list, err := Tensors(t.Model, true)
+	if err != nil {
+		return "", err
+	}
+	return t.Run.Save(t.state, list)
+}
+
+// saveBest keeps the model if its validation is the best so far.
+func (t *Trainer) saveBest(e Epoch) error {
+	if t.Run == nil || e.Valid == nil || (t.state.BestStep > 0 && e.Valid.Accuracy() <= t.state.Best) {
+		return nil
+	}
+	t.state.Best, t.state.BestStep = e.Valid.Accuracy(), t.state.Step
+	list, err := Tensors(t.Model, true)
+	if err != nil {
+		return err
+	}
+	_, err = t.Run.SaveBest(t.state, list)
+	return err
+}
+
+// Tensors returns the model's parameters and running statistics, and with
+// momentum the optimizer's velocity, as they go into a file.
+func Tensors(m *sparsenet.Model, momentum bool) ([]safetensors.Tensor, error) {
+	values, err := m.Values()
+	if err != nil {
+		return nil, err
+	}
+	var list []safetensors.Tensor
+	for _, p := range m.Graph.Params.All {
+		list = append(list, safetensors.Float32(p.Name, p.Shape, values[p.Name]))
+	}
+	if !momentum {
+		return list, nil
+	}
+	if values, err = m.Momentum(); err != nil {
+		return nil, err
+	}
+	for _, p := range m.Graph.Params.Trained {
+		list = append(list, safetensors.Float32(MomentumPrefix+p.Name, p.Shape, values[p.Name]))
+	}
+	return list, nil
+}
+
+// LoadModel sets the model's parameters and running statistics, and with
+// momentum the optimizer's velocity, from a file. It refuses a file that lacks a
+// tensor or has one of another shape, names the first, and then changes nothing.
+func LoadModel(m *sparsenet.Model, f *safetensors.File, momentum bool) error {
+	values := map[string][]float32{}
+	for _, p := range m.Graph.Params.All {
+		v, err := readTensor(f, p.Name, p)
+		if err != nil {
+			return err
+		}
+		values[p.Name] = v
+	}
+	velocity := map[string][]float32{}
+	for _, p := range m.Graph.Params.Trained {
+		if !momentum {
+			break
+		}
+		v, err := readTensor(f, MomentumPrefix+p.Name, p)
+		if err != nil {
+			return err
+		}
+		velocity[p.Name] = v
+	}
+	if err := m.Load(values); err != nil || !momentum {
+		return err
+	}
+	return m.LoadMomentum(velocity)
+}
+
+func readTensor(f *safetensors.File, name string, p sparsenet.Param) ([]float32, error) {
+	i, ok := f.Info(name)
+	if !ok {
+		return nil, fmt.Errorf("tensor %s is missing: is this a checkpoint of another network?", name)
+	}
+	if fmt.Sprint(i.Shape) != fmt.Sprint(p.Shape) {
+		return nil, fmt.Errorf("tensor %s has shape %v, the network's is %v: is this a checkpoint of another network?", name, i.Shape, p.Shape)
+	}
+	return f.Float32(name)
+}
