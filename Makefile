@@ -8,7 +8,7 @@ help:     ## print this
 
 run:      ## install what is missing, train a small SparseNet on Fashion-MNIST
 	tools/setup.sh run
-	go run ./cmd/sparsenet train --data $(FASHION) --depth 16 --growth 8 --wiring powers --epochs 1 --images 6400 --out runs/fashion
+	go run ./cmd/sparsenet train --dataset fashion-mnist --data $(FASHION) --depth 16 --growth 8 --images 10000 --epochs 3 --out runs/fashion
 
 test:     ## install what is missing, all tests on lavapipe and then on SwiftShader
 	tools/setup.sh test

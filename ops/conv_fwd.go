@@ -2,30 +2,26 @@ package ops
 
 import "sparsevk/shaders"
 
-// tile is the register tile of an invocation: channels by rows by columns, and
-// how many rows of taps it takes at a time (shaders/tile.glsl).
-type tile struct{ kt, py, px, ru uint32 }
+// tile is the register tile of an invocation: channels by rows by columns of sums
+// (shaders/tile.glsl).
+type tile struct{ kt, py, px uint32 }
 
-// maxTile is the largest number of channels of a tile.
-const maxTile = 12
+// plainTile is the largest number of channels of a tile of the plain forms.
+const plainTile = 6
+
+// tileChannels returns the channels of a tile for k of them: an even number.
+func tileChannels(k uint32) uint32 { return (evenly(k, plainTile) + 1) &^ 1 }
 
 // evenly returns how many channels each block of at most limit takes.
 func evenly(channels, limit uint32) uint32 { return ceilDiv(channels, ceilDiv(channels, limit)) }
 
 func ceilDiv(a, b uint32) uint32 { return (a + b - 1) / b }
 
-// rowsAtOnce returns how many rows of taps are unrolled: all of a small window.
-func (g Geometry) rowsAtOnce() uint32 {
-	if g.R <= 3 {
-		return g.R
-	}
-	return 1
-}
-
-// forwardTile is the tile for k channels of h by w pixels: 96 sums at most, so
-// that they stay in the registers of any GPU.
-func forwardTile(g Geometry, k, h, w uint32) tile {
-	return tile{evenly(k, maxTile), min(2, h), min(4, w), g.rowsAtOnce()}
+// tileOf returns the tile for k channels: 48 sums at most. Larger tiles use a load
+// more often and are no faster on software drivers, which spill the sums and take
+// seconds to compile them; few different tiles mean few pipelines.
+func tileOf(k uint32) tile {
+	return tile{tileChannels(k), 2, 4}
 }
 
 // count returns the tiles of n images of h by w pixels.
@@ -35,7 +31,7 @@ func (t tile) count(n, h, w uint32) uint64 {
 
 // spec returns the specialization constants of tile.glsl.
 func (t tile) spec(g Geometry) []uint32 {
-	return []uint32{t.kt, t.py, t.px, g.R, g.S, g.Stride, g.Pad, t.ru, flag(g.Pool)}
+	return []uint32{t.kt, t.py, t.px, g.R, g.S, g.Stride, g.Pad, flag(g.Pool)}
 }
 
 // tileLanes is the workgroup size of the kernels of the convolution family.
@@ -72,7 +68,7 @@ func (o *Conv) Forward() []Step {
 // channels y, from k0 on.
 func (o *Conv) forward(x Planes, c0 uint32, y View, k0 uint32) Step {
 	in, out, k := x[0].Block, y.Block, y.C()
-	t := forwardTile(o.Geometry, k, out.H, out.W)
+	t := tileOf(k)
 	row := o.C() * o.taps()
 	w, args := Planes{o.W.Slice(k0*row, (k0+k)*row)}, Planes{y}
 	b, bias := Planes{o.W.Slice(0, 1)}, o.B.Block != nil && c0 == 0

@@ -11,7 +11,7 @@ type splits struct {
 }
 
 const (
-	wgradSums    = 128     // sums an invocation holds at most
+	wgradSums    = 48      // sums of an invocation, as near as the window allows
 	wgradGroups  = 512     // workgroups wanted
 	wgradStrips  = 4       // strips that an invocation takes at least
 	wgradSplits  = 64      // splits at most
@@ -21,9 +21,12 @@ const (
 
 // splits depends on the extents only, so that a plan is the same everywhere.
 func (o *Conv) splits() splits {
-	s := splits{rt: o.rowsAtOnce(), px: min(4, o.Y.Block.W)}
-	s.kt = evenly(o.K(), min(maxTile, wgradShared/o.S))
-	s.ct = min(o.C(), max(1, wgradSums/(s.kt*s.rt*o.S)))
+	s := splits{rt: o.R, px: 4}
+	if o.R > 3 {
+		s.rt = 1
+	}
+	s.kt = min(tileChannels(o.K()), max(1, wgradShared/o.S))
+	s.ct = min(8, max(1, wgradSums/(s.kt*s.rt*o.S)))
 	y := o.Y.Block
 	strips := uint64(y.N) * uint64(y.H) * uint64(ceilDiv(y.W, s.px))
 	g := s.groups(o, o.C(), o.K())

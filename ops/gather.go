@@ -11,11 +11,15 @@ type Reader struct {
 	// then the gradient of the pooled features, Cj planes of N values, and Geometry
 	// and W are unused. A head has Act.
 	GlobalPool bool
-	DY         View   // Kj planes: gradient of the reader's output
-	W          View   // the reader's master weights [Kj][Cj][R][S]
-	Cj         uint32 // input channels of the reader
-	C0         uint32 // the map's first channel among the reader's input channels
-	Links      *Block // the reader's links (all Cj channels)
+	// Direct marks a reader whose DY is the gradient of the activated map itself, in
+	// its shape, as ActMaxPool.BackwardData leaves it. Geometry and W are unused. Such
+	// a reader has Act.
+	Direct bool
+	DY     View   // Kj planes: gradient of the reader's output
+	W      View   // the reader's master weights [Kj][Cj][R][S]
+	Cj     uint32 // input channels of the reader
+	C0     uint32 // the map's first channel among the reader's input channels
+	Links  *Block // the reader's links (all Cj channels)
 	// DGamma and DBeta are the reader's gradients for this map's channels, written.
 	// Unused without Act.
 	DGamma, DBeta View
@@ -49,10 +53,31 @@ type Gather struct {
 	data    []*quadData // of the readers without Act, where the quad form serves
 }
 
+// source says how the gradient of what a reader reads comes from its DY.
+type source uint32
+
+// The sources, as shaders/conv_gather.glsl has them.
+const (
+	fromConv   source = iota // the transposed convolution
+	fromHead                 // global average pooling
+	fromDirect               // as it is
+)
+
+// source returns the reader's.
+func (r Reader) source() source {
+	switch {
+	case r.GlobalPool:
+		return fromHead
+	case r.Direct:
+		return fromDirect
+	}
+	return fromConv
+}
+
 // batch is the readers of one geometry, in order.
 type batch struct {
 	Geometry
-	global  bool
+	source
 	p, q    uint32
 	tile    tile
 	groups  [3]uint32 // over all channels; y is that of a run
@@ -88,9 +113,10 @@ func NewGather(g Gather) *Gather {
 		act++
 		b := o.batchOf(r)
 		views := [][]View{{r.DY}}
-		if r.GlobalPool {
+		switch r.source() {
+		case fromHead:
 			views = [][]View{{r.DY.Slice(r.C0, r.C0+o.X.C())}}
-		} else {
+		case fromConv:
 			views = o.Env.runs(r.DY)
 		}
 		for k0, dy := range starts(views) {
@@ -117,55 +143,47 @@ func NewGather(g Gather) *Gather {
 func (o *Gather) check(r Reader) {
 	x, y := o.X.Block, r.DY.Block
 	p, q, k := uint32(1), uint32(1), r.Cj
-	if !r.GlobalPool {
+	switch r.source() {
+	case fromConv:
 		p, q = r.Out(x.H, x.W)
 		k = r.DY.C()
+	case fromDirect:
+		p, q, k = x.H, x.W, o.X.C()
 	}
 	if y.N != x.N || y.H != p || y.W != q || r.DY.C() != k {
 		panic(fmt.Sprintf("ops: %s: reader %s has a gradient %v of %d images of %dx%d, want %d planes of %d of %dx%d", o.Label, r.Label, r.DY, y.N, y.H, y.W, k, x.N, p, q))
 	}
-	if r.C0+o.X.C() > r.Cj || !r.GlobalPool && r.W.Elems() != uint64(k)*uint64(r.Cj)*uint64(r.taps()) {
+	if r.C0+o.X.C() > r.Cj || r.source() == fromConv && r.W.Elems() != uint64(k)*uint64(r.Cj)*uint64(r.taps()) {
 		panic(fmt.Sprintf("ops: %s: reader %s has %d weights for channels [%d,%d) of %d and %d outputs", o.Label, r.Label, r.W.Elems(), r.C0, r.C0+o.X.C(), r.Cj, k))
 	}
 	if r.Act && (r.Links == nil || r.DGamma.C() != o.X.C() || r.DBeta.C() != o.X.C()) {
 		panic(fmt.Sprintf("ops: %s: reader %s has gradients of %d gammas and %d betas for %d planes, or no links", o.Label, r.Label, r.DGamma.C(), r.DBeta.C(), o.X.C()))
 	}
-	if !r.Act && (r.GlobalPool || o.Plus.Block == nil) {
-		panic(fmt.Sprintf("ops: %s: reader %s without batch norm is a head, or has no place for its gradient", o.Label, r.Label))
+	if !r.Act && (r.source() != fromConv || o.Plus.Block == nil) {
+		panic(fmt.Sprintf("ops: %s: reader %s without batch norm is no convolution, or has no place for its gradient", o.Label, r.Label))
 	}
 }
 
 // batchOf returns the batch of readers like r.
 func (o *Gather) batchOf(r Reader) *batch {
-	b := &batch{Geometry: r.Geometry, global: r.GlobalPool, p: r.DY.Block.H, q: r.DY.Block.W}
-	if b.global {
+	b := &batch{Geometry: r.Geometry, source: r.source(), p: r.DY.Block.H, q: r.DY.Block.W}
+	if b.source != fromConv {
 		b.Geometry = Geometry{R: 1, S: 1, Stride: 1}
 	}
 	for _, old := range o.batches {
-		if old.Geometry == b.Geometry && old.global == b.global {
+		if old.Geometry == b.Geometry && old.source == b.source {
 			return old
 		}
 	}
 	x := o.X.Block
-	b.tile = gatherTile(b.Geometry, o.X.C(), x.H, x.W)
+	b.tile = faceTile(b.Geometry, o.X.C())
 	b.groups = b.tile.groups(b.tile.faces(b.Geometry, x.N, x.H, x.W), o.X.C())
-	if s, ok := o.Env.quads(b.Geometry, x); ok && !b.global {
-		b.groups, b.quad = [3]uint32{s.groups(), 1, 1}, &quadGather{shape: s}
+	if s, ok := o.Env.quads(b.Geometry, x); ok && b.source == fromConv {
+		b.quad = &quadGather{shape: s.gather()}
+		b.groups = [3]uint32{b.quad.shape.groups(), 1, 1}
 	}
 	o.batches = append(o.batches, b)
 	return b
-}
-
-// gatherTile is the tile for c channels of a map of h by w pixels. An invocation
-// holds, beside the sums of one reader, those over all readers.
-func gatherTile(g Geometry, c, h, w uint32) tile {
-	t := backwardTile(g, c, h, w)
-	if g.Pool {
-		t.kt = evenly(c, maxTile/2)
-	} else {
-		t.py = 1
-	}
-	return t
 }
 
 // runs cuts the map into planes that can be bound.
@@ -180,7 +198,7 @@ func (o *Gather) Steps() []Step {
 	for _, run := range o.runs() {
 		first := true
 		for _, b := range o.batches {
-			for _, part := range o.parts(len(b.entries), func(lo, hi int) []Planes { return o.bound(b, b.entries[lo:hi], c0, run[0]) }) {
+			for _, part := range o.parts(len(b.entries), func(i int) []Planes { return o.bound(b, b.entries[i:i+1], c0, run[0]) }) {
 				es := b.entries[part[0]:part[1]]
 				if b.quad != nil {
 					steps = append(steps, o.quadSteps(b, es, c0, run, first)...)
@@ -221,24 +239,34 @@ func (o *Gather) plusSteps() []Step {
 }
 
 // parts cuts n things into the fewest consecutive runs [lo, hi) whose bindings
-// can each be bound.
-func (o *Gather) parts(n int, bound func(lo, hi int) []Planes) [][2]int {
-	fit := func(lo, hi int) bool {
-		for _, p := range bound(lo, hi) {
-			if rangeBytes(p) > o.Env.Range {
-				return false
+// can each be bound; bound(i) is what thing i binds.
+func (o *Gather) parts(n int, bound func(i int) []Planes) [][2]int {
+	var out [][2]int
+	var all []extent // of the bindings of the last run
+	for i := range n {
+		one := bound(i)
+		if len(out) > 0 && joins(all, one, o.Env.Range) {
+			out[len(out)-1][1] = i + 1
+		} else {
+			out, all = append(out, [2]int{i, i + 1}), make([]extent, len(one))
+			for j := range all {
+				all[j] = nothing
 			}
 		}
-		return true
-	}
-	var out [][2]int
-	for lo := 0; lo < n; {
-		hi := lo + 1
-		for hi < n && fit(lo, hi+1) {
-			hi++
+		for j, p := range one {
+			all[j] = all[j].and(p.extent())
 		}
-		out = append(out, [2]int{lo, hi})
-		lo = hi
 	}
 	return out
+}
+
+// joins reports whether descriptors of all and what one adds to each have at most
+// limit bytes.
+func joins(all []extent, one []Planes, limit uint64) bool {
+	for j, p := range one {
+		if !all[j].and(p.extent()).fits(limit) {
+			return false
+		}
+	}
+	return true
 }

@@ -16,22 +16,22 @@ func (o *Gather) bound(b *batch, es []entry, c0 uint32, run View) []Planes {
 
 // gradient returns the planes of dy that an entry reads.
 func (o *Gather) gradient(b *batch, e entry, c0 uint32, run View) View {
-	if b.global {
+	if b.source != fromConv {
 		return e.dy.Slice(c0, c0+run.C())
 	}
 	return e.dy
 }
 
-// weights returns the weights that an entry reads; a head has none and binds
-// one word of its dy instead.
+// weights returns the weights that an entry reads; what is no convolution has none
+// and binds one word of its links instead.
 func (o *Gather) weights(b *batch, e entry, c0 uint32, run View) View {
-	if b.global {
-		return e.dy.Slice(0, 1)
+	r := o.Readers[e.reader]
+	if b.source != fromConv {
+		return r.Links.View(0, 1)
 	}
 	if b.quad != nil {
 		return b.quad.weights(e, c0, run.C())
 	}
-	r := o.Readers[e.reader]
 	w, _ := r.weightsOf(e.k0, e.dy.C(), r.C0+c0, run.C())
 	return w
 }
@@ -68,37 +68,34 @@ func (o *Gather) gatherStep(b *batch, es []entry, c0 uint32, run []View, first b
 	x, g, x0 := Planes{run[0]}, Planes{run[1]}, o.X.Block
 	words := Planes{o.table.View(table, table+uint32(len(es))*gatherWords)}
 	push := shaders.ConvGatherPush{
-		X: push(x, run[0]), G: push(g, run[1]), C: run[0].C(), Table: words.Base(words[0]), Readers: uint32(len(es)),
+		X: push(x, run[0]), G: push(g, run[1]), C: run[0].C(), Table: words.Base(words[0]), Readers: uint32(len(es)), Add: flag(!first),
 		N: x0.N, H: x0.H, W: x0.W, P: b.p, Q: b.q,
 	}
 	groups := b.groups
 	groups[1] = ceilDiv(run[0].C(), b.tile.kt)
 	s := Step{
-		Label: o.Label + "/conv_gather", Kernel: &shaders.ConvGather, Spec: append(b.tile.spec(b.Geometry), flag(b.global)),
+		Label: o.Label + "/conv_gather", Kernel: &shaders.ConvGather, Spec: append(b.tile.spec(b.Geometry), uint32(b.source)),
 		Args: []Planes{in[0], in[1], in[2], x, words, g, in[3]}, Push: &push, Groups: groups,
 	}
 	for _, e := range es {
-		if !b.global {
+		if b.source == fromConv {
 			s.MACs += b.dataMACs(x0, e.dy.Block, run[0].C(), e.dy.C())
 		}
-	}
-	if !first {
-		acc := shaders.ConvGatherAccPush(push)
-		s.Kernel, s.Push = &shaders.ConvGatherAcc, &acc
 	}
 	return s
 }
 
-// gatherEntries returns the table of gatherStep; shaders/conv_gather.glsl names its words.
+// gatherEntries returns the table of gatherStep; shaders/conv_gather.comp names its words.
 func (o *Gather) gatherEntries(b *batch, es []entry, c0 uint32, run View) []uint32 {
 	in := o.bound(b, es, c0, run)
+	dy, w, links, partial := in[0].Bases(), in[1].Bases(), in[2].Bases(), in[3].Bases()
 	var words []uint32
 	for i, e := range es {
 		row := uint32(0)
-		if !b.global {
+		if b.source == fromConv {
 			row = o.Readers[e.reader].Cj * b.taps()
 		}
-		words = append(words, in[0].Base(in[0][i]), e.dy.C(), in[1].Base(in[1][i]), row, in[2].Base(in[2][i])/LinkWords, in[3].Base(in[3][i])/2)
+		words = append(words, dy[i], e.dy.C(), w[i], row, links[i]/LinkWords, partial[i]/2)
 	}
 	return words
 }
@@ -130,7 +127,7 @@ func (o *Gather) merged() []merged {
 func (o *Gather) mergeSteps(words []uint32) ([]Step, []uint32) {
 	var steps []Step
 	all := o.merged()
-	parts := o.parts(len(all), func(lo, hi int) []Planes { return o.mergeBound(all[lo:hi]) })
+	parts := o.parts(len(all), func(i int) []Planes { return o.mergeBound(all[i : i+1]) })
 	for i, part := range parts {
 		ms := all[part[0]:part[1]]
 		in := o.mergeBound(ms)
@@ -165,10 +162,10 @@ func (o *Gather) mergeBound(ms []merged) []Planes {
 // mergeEntries returns the table of a merge; shaders/gather_merge.comp names its words.
 func (o *Gather) mergeEntries(ms []merged) []uint32 {
 	in := o.mergeBound(ms)
+	partial, links, grads := in[0].Bases(), in[1].Bases(), in[2].Bases()
 	var words []uint32
 	for i, m := range ms {
-		words = append(words, in[0].Base(in[0][i])/2, m.b.sums(), m.parts, o.X.C()*m.b.sums(),
-			in[1].Base(in[1][i])/LinkWords, in[2].Base(in[2][2*i]), in[2].Base(in[2][2*i+1]))
+		words = append(words, partial[i]/2, m.b.sums(), m.parts, o.X.C()*m.b.sums(), links[i]/LinkWords, grads[2*i], grads[2*i+1])
 	}
 	return words
 }

@@ -5,50 +5,91 @@ import "sparsevk/shaders"
 // quadLanes is the subgroup size that the quad kernels are written for.
 const quadLanes = 8
 
-// quadShape is how the quad kernels cut the pixels of a map: an invocation owns
-// a column, rows quads of four pixels below each other.
+// maxTile is the largest number of output channels of an invocation.
+const maxTile = 12
+
+// quadShape is how the quad kernels cut the pixels of a map. Those of 3x3
+// convolutions (shaders/quad.glsl) cut the map into columns, each quads of four
+// pixels below each other; an invocation owns one. Those of 1x1 convolutions
+// (shaders/quad_point.glsl) see the output as a run of quads; an invocation owns
+// some, a subgroup apart.
 type quadShape struct {
-	rows, columns uint32
-	edge          bool // the quads of a row may lie in two subgroups
+	point, pool bool
+	units       uint32 // columns, or quads of the convolution's output
+	take        uint32 // units of an invocation
+	quads       uint32 // quads of an invocation per channel that it makes
+	row         uint32 // 1x1: quads per row of the output
+	edge        bool   // 3x3: the quads of a row may lie in two subgroups
 }
 
-// quads returns how the quad kernels of a 3x3 convolution cut maps shaped like b.
-// It is false where the plain kernels must serve: another class of device,
-// another window, rows that are not whole quads, an odd number of rows.
-func (e *Env) quads(g Geometry, b *Block) (quadShape, bool) {
-	s := quadShape{rows: 4, edge: quadLanes*4%b.W != 0}
-	if e.Class != Quad || g != (Geometry{R: 3, S: 3, Stride: 1, Pad: 1}) || b.W%4 != 0 || b.H%2 != 0 {
-		return s, false
+// quads returns how the quad kernels cut the maps of a convolution from a map
+// shaped like x. It is false where the plain kernels must serve: another class of
+// device, another window, planes or rows that are not whole quads.
+func (e *Env) quads(g Geometry, x *Block) (quadShape, bool) {
+	fits := e.Class == Quad && x.Plane()%4 == 0 && 4*x.Plane()*quadMost+Align <= e.Range
+	switch g {
+	case Geometry{R: 3, S: 3, Stride: 1, Pad: 1}:
+		s := quadShape{take: 1, quads: 4, edge: quadLanes*4%x.W != 0}
+		if x.H%4 != 0 {
+			s.quads = 2
+		}
+		s.units = uint32(x.Plane() / uint64(4*s.quads))
+		return s, fits && x.W%4 == 0 && x.H%2 == 0 && s.groups() <= MaxGroups
+	case Geometry{R: 1, S: 1, Stride: 1}:
+		s := quadShape{point: true, take: 2, quads: 2, row: 1, units: uint32(x.Plane() / 4)}
+		return s, fits && s.groups() <= MaxGroups
+	case Geometry{R: 1, S: 1, Stride: 1, Pool: true}:
+		s := quadShape{point: true, pool: true, take: 2, quads: 2, row: x.W / 8, units: uint32(x.Plane() / 16)}
+		return s, fits && x.W%8 == 0 && x.H%2 == 0 && s.groups() <= MaxGroups
 	}
-	if b.H%4 != 0 {
-		s.rows = 2
-	}
-	columns := b.Plane() / uint64(4*s.rows)
-	s.columns = uint32(columns)
-	return s, columns <= quadLanes*MaxGroups && 4*b.Plane()*maxTile+Align <= e.Range
+	return quadShape{}, false
 }
 
-// groups returns the workgroups over all columns; each is one subgroup.
-func (s quadShape) groups() uint32 { return ceilDiv(s.columns, quadLanes) }
+// gather returns how the kernels of a data gradient with batch norm cut the map:
+// their invocations own four quads of it, which with pooling are one of dy.
+func (s quadShape) gather() quadShape {
+	if s.point {
+		s.take, s.quads = 4, 4
+		if s.pool {
+			s.take = 1
+		}
+	}
+	return s
+}
+
+// groups returns the workgroups over all units; each is one subgroup.
+func (s quadShape) groups() uint32 { return ceilDiv(s.units, quadLanes*s.take) }
 
 // pixels returns how many pixels of a plane a workgroup covers.
-func (s quadShape) pixels() uint32 { return 4 * quadLanes * s.rows }
+func (s quadShape) pixels() uint32 { return 4 * quadLanes * s.quads }
 
 // whole reports whether no workgroup has idle lanes.
-func (s quadShape) whole() bool { return s.columns%quadLanes == 0 }
+func (s quadShape) whole() bool { return s.units%(quadLanes*s.take) == 0 }
 
-// spec returns the specialization constants of quad.glsl for an invocation that
-// makes outs channels, of which used are wanted.
-func (s quadShape) spec(outs, used uint32) []uint32 {
-	return []uint32{outs, s.rows, flag(s.edge), flag(!s.whole() || used < outs)}
+// spec returns the specialization constants of quad.glsl and quad_point.glsl for
+// an invocation that makes outs channels, of which used are wanted, from inputs.
+func (s quadShape) spec(outs, used uint32, inputs ...uint32) []uint32 {
+	tail := !s.whole() || used < outs
+	for _, n := range inputs {
+		tail = tail || s.point && n%4 != 0
+	}
+	return []uint32{outs, s.quads, flag(s.edge || s.pool), flag(tail)}
 }
 
-// quadOuts returns how many of k channels an invocation makes: 4, 8 or 12. Those
-// that make more share the loads of more channels, which cost about as much as
-// four; those beyond k are computed for nothing.
-func quadOuts(k uint32) uint32 {
-	best := uint32(4)
-	for _, n := range []uint32{8, 12} {
+// quadMost is the largest number of channels that an invocation makes.
+const quadMost = 24
+
+// outs returns how many of k channels an invocation of a convolution makes;
+// those of a gather hold more of each and make fewer. Invocations that make more
+// share the loads of more channels, which cost about as much as four channels;
+// those beyond k are made for nothing.
+func (s quadShape) outs(k uint32, gather bool) uint32 {
+	step := uint32(4)
+	if s.point && !gather {
+		step = 8
+	}
+	best := step
+	for n := 2 * step; n <= 3*step; n += step {
 		if ceilDiv(k, n)*(n+4) < ceilDiv(k, best)*(best+4) {
 			best = n
 		}
@@ -56,98 +97,24 @@ func quadOuts(k uint32) uint32 {
 	return best
 }
 
-// quadRow returns the texels of the filter rows of one input channel to outs
-// outputs: three each, in whole fetches of a subgroup.
-func quadRow(outs uint32) uint32 { return ceilDiv(3*outs, quadLanes) * quadLanes }
-
-// A packJob is filter rows that quad_pack copies: those of inputs channels to
-// outs outputs. The steps in and out are in elements of w.
-type packJob struct {
-	w               View
-	in, out         uint32
-	inputs, outputs uint32
-	flip            bool // turn the taps round, for data gradients
-}
-
-const packWords = 8 // words of a job in the table of quad_pack
-
-// quadPack is weights in the order of the quad kernels. They are packed anew in
-// every training step, since the update writes the master weights only.
-type quadPack struct {
-	label string
-	outs  uint32
-	jobs  []packJob
-	first []uint32 // texel where each job begins, and one more: where the last ends
-	dst   *Block
-	table *Block
-}
-
-// newQuadPack returns the packed weights of jobs, in their order, for
-// invocations that make outs channels.
-func newQuadPack(e *Env, label string, outs uint32, jobs []packJob) *quadPack {
-	p := &quadPack{label: label, outs: outs, jobs: jobs, first: []uint32{0}}
-	for i, j := range jobs {
-		p.first = append(p.first, p.first[i]+j.inputs*quadRow(outs))
+// segments returns how many segments x may be bound in at most, wherever its
+// blocks come to lie.
+func (e *Env) segments(x Planes) int {
+	n := uint32(0)
+	for _, v := range x {
+		n += ceilDiv(v.C(), max(1, uint32((e.Range-Align)/(4*v.Block.Plane())))) + 1
 	}
-	p.dst = Vector(label+"/packed", Other, 4*int(p.first[len(jobs)]))
-	p.table = e.Tables.Add(label+"/pack", packWords*len(jobs))
-	return p
+	return int(min(n, x.C()))
 }
 
-// view returns the packed weights of jobs [lo, hi).
-func (p *quadPack) view(lo, hi int) View { return p.dst.View(4*p.first[lo], 4*p.first[hi]) }
-
-// steps reads the master weights and writes the packed ones: one dispatch for as
-// many jobs as can be bound together.
-func (p *quadPack) steps(e *Env) []Step {
-	var steps []Step
-	var words []uint32
-	for lo := 0; lo < len(p.jobs); {
-		hi, w := lo, Planes(nil)
-		for hi < len(p.jobs) && (hi == lo || rangeBytes(append(w[:len(w):len(w)], p.jobs[hi].w)) <= e.Range) {
-			w = append(w, p.jobs[hi].w)
-			hi++
-		}
-		steps = append(steps, p.step(lo, hi, w))
-		words = append(words, p.words(lo, hi, w)...)
-		lo = hi
-	}
-	e.Tables.Set(p.table, words)
-	return steps
-}
-
-func (p *quadPack) step(lo, hi int, w Planes) Step {
-	table, most := Planes{p.table.View(uint32(lo)*packWords, uint32(hi)*packWords)}, uint32(0)
-	for i := lo; i < hi; i++ {
-		most = max(most, p.first[i+1]-p.first[i])
-	}
-	return Step{
-		Label: p.label + "/quad_pack", Kernel: &shaders.QuadPack,
-		Args:   []Planes{table, w, {p.view(lo, hi)}},
-		Push:   &shaders.QuadPackPush{Table: table.Base(table[0])},
-		Groups: [3]uint32{ceilDiv(most, 4*tileLanes), uint32(hi - lo), 1},
-	}
-}
-
-// words returns the table of a step; shaders/quad_pack.comp names its words.
-func (p *quadPack) words(lo, hi int, w Planes) []uint32 {
-	var words []uint32
-	dst := Planes{p.view(lo, hi)}
-	for i, j := range p.jobs[lo:hi] {
-		words = append(words, w.Base(w[i]), j.in, j.out, j.inputs, j.outputs, quadRow(p.outs), flag(j.flip),
-			dst.Base(p.view(lo+i, lo+i+1))/4)
-	}
-	return words
-}
-
-// quadConvStep is one dispatch of quad_fwd or quad_fwd_acc: input channels x
-// through packed weights to the channels of y.
+// quadConvStep is one dispatch of a forward kernel: input channels x through a
+// job of packed weights to the channels of y.
 type quadConvStep struct {
 	shape quadShape
 	pack  *quadPack
-	job   int    // whose outputs are y
-	x     Planes // channels of the job from c0 on
-	c0    uint32
+	job   int
+	x     Planes // the job's inputs
+	c0    uint32 // the first of their links
 	links *Block
 	y     View
 	act   bool
@@ -156,24 +123,44 @@ type quadConvStep struct {
 }
 
 func (q quadConvStep) step(label string) Step {
-	w, links, y, tiles := Planes{q.pack.view(q.job, q.job+1)}, Planes{q.links.All()}, Planes{q.y}, Planes{q.y}
-	push := shaders.QuadFwdPush{
-		Width: q.y.Block.W, Height: q.y.Block.H, Columns: q.shape.columns, C: q.x.C(), K: q.y.C(),
-		W: w.Base(w[0])/4 + q.c0*quadRow(q.pack.outs), Link: links.Base(links[0])/4 + q.c0*LinkWords/4, Y: push(y, q.y),
-	}
+	w, links, tiles := Planes{q.pack.view(q.job, q.job+1)}, Planes{q.links.All()}, Planes{q.y}
+	wbase, link, first := w.Base(w[0])/4, links.Base(links[0])/4+q.c0*LinkWords/4, uint32(0)
 	measure := q.tiles.Block != nil
 	if measure {
 		tiles = Planes{q.tiles}
-		push.Tiles = tiles.Base(q.tiles) / 2
+		first = tiles.Base(q.tiles) / 2
 	}
 	s := Step{
-		Label: label, Kernel: &shaders.QuadFwd, Spec: append(q.shape.spec(q.pack.outs, q.y.C()), flag(q.act), flag(measure)),
-		Args: []Planes{q.x, w, links, y, tiles}, Push: &push, Groups: [3]uint32{q.shape.groups(), 1, 1},
-		MACs: q.y.Elems() * uint64(q.x.C()) * 9,
+		Label:  label,
+		Spec:   append(q.shape.spec(q.pack.outs, q.y.C(), q.x.C()), flag(q.act), flag(measure)),
+		Args:   []Planes{q.x, w, links, {q.y}, tiles},
+		Groups: [3]uint32{q.shape.groups(), 1, 1},
 	}
-	if q.acc {
-		a := shaders.QuadFwdAccPush(push)
-		s.Kernel, s.Push = &shaders.QuadFwdAcc, &a
+	if q.shape.point {
+		s.Kernel, s.Push = q.point(wbase, link, first)
+		s.MACs = q.y.Elems() * uint64(q.x.C())
+	} else {
+		s.Kernel, s.Push = q.taps(wbase, link, first)
+		s.MACs = q.y.Elems() * uint64(q.x.C()) * 9
 	}
 	return s
+}
+
+func (q quadConvStep) taps(w, link, tiles uint32) (*shaders.Kernel, any) {
+	y := q.y.Block
+	p := shaders.QuadFwdPush{Width: y.W, Height: y.H, Columns: q.shape.units, C: q.x.C(), K: q.y.C(), W: w, Link: link, Tiles: tiles, Y: where(q.y)}
+	if q.acc {
+		acc := shaders.QuadFwdAccPush(p)
+		return &shaders.QuadFwdAcc, &acc
+	}
+	return &shaders.QuadFwd, &p
+}
+
+func (q quadConvStep) point(w, link, tiles uint32) (*shaders.Kernel, any) {
+	p := shaders.QuadPointFwdPush{Quads: q.shape.units, Row: q.shape.row, C: q.x.C(), K: q.y.C(), W: w, Link: link, Tiles: tiles, Y: where(q.y)}
+	if q.acc {
+		acc := shaders.QuadPointFwdAccPush(p)
+		return &shaders.QuadPointFwdAcc, &acc
+	}
+	return &shaders.QuadPointFwd, &p
 }

@@ -2,7 +2,7 @@ package ops
 
 import "sparsevk/shaders"
 
-// quadGather is the quad form of a batch of 3x3 readers.
+// quadGather is the quad form of a batch of readers.
 type quadGather struct {
 	shape  quadShape
 	blocks []quadBlock
@@ -15,12 +15,12 @@ type quadGather struct {
 // in one run of Gather.runs.
 type quadBlock struct{ c0, n uint32 }
 
-const quadEntryWords = 8 // words of an entry in the table of quad_gather
+const quadEntryWords = 8 // words of an entry in the table of the kernels
 
 // complete cuts the channels of the map into blocks and packs the weights of all
 // entries of b.
 func (q *quadGather) complete(o *Gather, b *batch) {
-	outs, run := quadOuts(o.X.C()), uint32(0)
+	outs, run := q.shape.outs(o.X.C(), true), uint32(0)
 	for _, r := range o.runs() {
 		for c0 := uint32(0); c0 < r[0].C(); c0 += outs {
 			q.blocks = append(q.blocks, quadBlock{run + c0, min(outs, r[0].C()-c0)})
@@ -28,14 +28,16 @@ func (q *quadGather) complete(o *Gather, b *batch) {
 		run += r[0].C()
 	}
 	var jobs []packJob
+	inputs := uint32(0)
 	for _, e := range b.entries {
 		for _, k := range q.blocks {
 			r := o.Readers[e.reader]
-			r.C0 += k.c0
-			jobs = append(jobs, turned(r, e.k0, e.dy.C(), k.n, outs)...)
+			jobs = append(jobs, r.turned(e.k0, e.dy.C(), r.C0+k.c0, k.n))
+			inputs += e.dy.C()
 		}
 	}
-	q.pack = newQuadPack(o.Env, o.Label+"/gather", outs, jobs)
+	q.pack = newQuadPack(o.Env, o.Label+"/gather", q.shape, outs, inputs, len(jobs))
+	q.pack.pack(jobs)
 	q.table = o.Env.Tables.Add(o.Label+"/quad_readers", len(jobs)*quadEntryWords)
 }
 
@@ -88,38 +90,55 @@ func (o *Gather) quadSteps(b *batch, es []entry, c0 uint32, run []View, first bo
 	return steps
 }
 
-// quadStep gathers the channels xv of block k into gv.
-func (o *Gather) quadStep(b *batch, es []entry, k quadBlock, xv, gv View, first bool) Step {
-	q, in := b.quad, o.bound(b, es, k.c0, xv)
+// quadStep gathers the channels x of block k into g.
+func (o *Gather) quadStep(b *batch, es []entry, k quadBlock, x, g View, first bool) Step {
+	q, in := b.quad, o.bound(b, es, k.c0, x)
 	lo := uint32(len(q.words))
 	q.words = append(q.words, quadEntries(es, in)...)
-	table := Planes{q.table.View(lo, uint32(len(q.words)))}
-	x, g, st := Planes{xv}, Planes{gv}, Planes{o.Stats}
-	push := shaders.QuadGatherPush{
-		Width: xv.Block.W, Height: xv.Block.H, Columns: q.shape.columns, Table: table.Base(table[0]) / 4, Readers: uint32(len(es)), K: k.n,
-		Stats: st.Base(o.Stats)/4 + k.c0, X: push(x, xv), G: push(g, gv),
-	}
+	table, stats := Planes{q.table.View(lo, uint32(len(q.words)))}, Planes{o.Stats}
 	s := Step{
-		Label: o.Label + "/quad_gather", Kernel: &shaders.QuadGather, Spec: q.shape.spec(q.pack.outs, k.n),
-		Args: []Planes{table, in[0], in[1], in[2], x, st, g, in[3]}, Push: &push, Groups: [3]uint32{q.shape.groups(), 1, 1},
+		Label:  o.Label + "/quad_gather",
+		Args:   []Planes{table, in[0], in[1], in[2], {x}, stats, {g}, in[3]},
+		Groups: [3]uint32{q.shape.groups(), 1, 1},
 	}
+	var inputs []uint32
 	for _, e := range es {
-		s.MACs += b.dataMACs(xv.Block, e.dy.Block, k.n, e.dy.C())
+		inputs = append(inputs, e.dy.C())
+		s.MACs += b.dataMACs(x.Block, e.dy.Block, k.n, e.dy.C())
 	}
-	if !first {
-		acc := shaders.QuadGatherAccPush(push)
-		s.Kernel, s.Push = &shaders.QuadGatherAcc, &acc
-	}
+	s.Spec = q.shape.spec(q.pack.outs, k.n, inputs...)
+	s.Kernel, s.Push = quadGatherPush(q.shape, shaders.QuadGatherPush{
+		Width: x.Block.W, Height: x.Block.H, Columns: q.shape.units, Table: table.Base(table[0]) / 4, Readers: uint32(len(es)), K: k.n,
+		Stats: stats.Base(o.Stats)/4 + k.c0, X: where(x), G: where(g),
+	}, uint32(es[0].dy.Block.Plane()/4), first)
 	return s
+}
+
+// quadGatherPush returns the kernel of a gather for shape s, and its push
+// constants: p for 3x3 readers, the like with quads per plane of dy for 1x1.
+func quadGatherPush(s quadShape, p shaders.QuadGatherPush, dy uint32, first bool) (*shaders.Kernel, any) {
+	point := shaders.QuadPointGatherPush{Quads: s.units, Row: s.row, DY: dy, Table: p.Table, Readers: p.Readers, K: p.K, Stats: p.Stats, X: p.X, G: p.G}
+	switch {
+	case s.point && first:
+		return &shaders.QuadPointGather, &point
+	case s.point:
+		acc := shaders.QuadPointGatherAccPush(point)
+		return &shaders.QuadPointGatherAcc, &acc
+	case first:
+		return &shaders.QuadGather, &p
+	}
+	acc := shaders.QuadGatherAccPush(p)
+	return &shaders.QuadGatherAcc, &acc
 }
 
 // quadEntries returns the table of a dispatch: for each entry the first element
 // of its dy, its planes, the first texel of its weights and of its links, and its
-// first pair of partial sums. shaders/quad_gather.glsl reads it.
+// first pair of partial sums. The run of quad_gather.glsl reads it.
 func quadEntries(es []entry, in []Planes) []uint32 {
+	dy, w, links, partial := in[0].Bases(), in[1].Bases(), in[2].Bases(), in[3].Bases()
 	var words []uint32
 	for i, e := range es {
-		words = append(words, in[0].Base(in[0][i]), e.dy.C(), in[1].Base(in[1][i])/4, in[2].Base(in[2][i])/4, in[3].Base(in[3][i])/2, 0, 0, 0)
+		words = append(words, dy[i], e.dy.C(), w[i]/4, links[i]/4, partial[i]/2, 0, 0, 0)
 	}
 	return words
 }

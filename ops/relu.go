@@ -19,7 +19,7 @@ func (o ReLU) Forward() []Step {
 		steps = append(steps, Step{
 			Label: o.Label + "/relu_fwd", Kernel: &shaders.ReluFwd, Args: []Planes{x, y},
 			Push:   &shaders.ReluFwdPush{N: uint32(n), X: push(x, v[0]), Y: push(y, v[1])},
-			Groups: Groups1D(n, 128),
+			Groups: elementGroups(n),
 		})
 	}
 	return steps
@@ -33,7 +33,7 @@ func (o ReLU) Backward() []Step {
 		steps = append(steps, Step{
 			Label: o.Label + "/relu_bwd", Kernel: &shaders.ReluBwd, Args: []Planes{y, dy, dx},
 			Push:   &shaders.ReluBwdPush{N: uint32(n), Y: push(y, v[0]), DY: push(dy, v[1]), DX: push(dx, v[2])},
-			Groups: Groups1D(n, 128),
+			Groups: elementGroups(n),
 		})
 	}
 	return steps

@@ -119,8 +119,10 @@ var nothing = extent{math.MaxUint64, 0}
 
 func (e extent) with(v View) extent {
 	lo, hi := v.Bytes()
-	return extent{min(e.lo, lo), max(e.hi, hi)}
+	return e.and(extent{lo, hi})
 }
+
+func (e extent) and(f extent) extent { return extent{min(e.lo, f.lo), max(e.hi, f.hi)} }
 
 // bound returns what a descriptor of e covers: byte offset, a multiple of Align,
 // and length.

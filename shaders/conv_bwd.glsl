@@ -37,10 +37,10 @@ struct Extents {
     uint p, q;
 };
 
-// load fills the window from plane i of dy for turned tap rows from r0 on.
-void load(uint plane, Spot t, Extents e, uint r0) {
-    [[unroll]] for (uint i = 0; i < VH; i++) {
-        int uy = int(t.y * PY + r0 + i) + int(PAD) - int(R - 1);
+// load fills the window from plane i of dy for turned row r of the taps.
+void load(uint plane, Spot t, Extents e, uint r) {
+    [[unroll]] for (uint i = 0; i < PY; i++) {
+        int uy = int(t.y * PY + r + i) + int(PAD) - int(R - 1);
         bool in_y = uy >= 0 && uint(uy) % STRIDE == 0 && uint(uy) / STRIDE < e.p;
         uint row = plane + (t.n * e.p + (in_y ? uint(uy) / STRIDE : 0)) * e.q;
         [[unroll]] for (uint j = 0; j < VW; j++) {
@@ -58,9 +58,9 @@ void gradient(Source g, Spot t, Extents e, uint c0, uint channels) {
     for (uint k = 0; k < g.k; k++) {
         [[unroll]] for (uint o = 0; o < KT; o++)
             row_of[o] = g.w + k * g.w_row + min(c0 + o, channels - 1) * R * S;
-        for (uint r0 = 0; r0 < R; r0 += RU) {
-            load(g.dy + k * e.n * e.p * e.q, t, e, r0);
-            tile_multiply(r0);
+        for (uint r = 0; r < R; r++) {
+            load(g.dy + k * e.n * e.p * e.q, t, e, r);
+            tile_multiply(r);
         }
     }
 }

@@ -16,7 +16,7 @@
 layout(local_size_x = 64) in;
 const uint LANES = 64;
 
-layout(constant_id = 0) const uint KT = 12;
+layout(constant_id = 0) const uint KT = 6;
 layout(constant_id = 1) const uint CT = 1;
 layout(constant_id = 2) const uint RT = 3; // rows of taps per workgroup, divides R
 layout(constant_id = 3) const uint PX = 4;

@@ -6,8 +6,8 @@
 #include "view.glsl"
 #include "tile.glsl"
 
-layout(constant_id = 9) const bool ACT = true;
-layout(constant_id = 10) const bool BIAS = false;
+layout(constant_id = 8) const bool ACT = true;
+layout(constant_id = 9) const bool BIAS = false;
 
 layout(push_constant) uniform Push {
     View y;      // k planes
@@ -36,12 +36,12 @@ uint row_of[KT]; // first weight of each output channel at the current input cha
 
 float weight(uint o, uint r, uint s) { return w[row_of[o] + r * S + s]; }
 
-// load fills the window for tap rows from r0 on.
-void load(Link l, Spot t, uint r0) {
-    int y0 = int(t.y * PY * STRIDE + r0) - int(PAD), x0 = int(t.x * PX * STRIDE) - int(PAD);
-    [[unroll]] for (int i = 0; i < int(VH); i++)
-        [[unroll]] for (int j = 0; j < int(VW); j++)
-            window[i * int(VW) + j] = input_at(l, t.n, y0 + i, x0 + j, p.h, p.w);
+// load fills the window for row r of the taps.
+void load(Link l, Spot t, uint r) {
+    int y0 = int(t.y * PY * STRIDE + r) - int(PAD), x0 = int(t.x * PX * STRIDE) - int(PAD);
+    [[unroll]] for (uint i = 0; i < PY; i++)
+        [[unroll]] for (uint j = 0; j < VW; j++)
+            window[i * VW + j] = input_at(l, t.n, y0 + int(i * STRIDE), x0 + int(j), p.h, p.w);
 }
 
 void store(Spot t, uint k0) {
@@ -67,9 +67,9 @@ void run() {
         Link l = link_unpack(links[2 * c], links[2 * c + 1]);
         [[unroll]] for (uint o = 0; o < KT; o++)
             row_of[o] = p.w_base + (min(k0 + o, p.k - 1) * p.c + c) * R * S;
-        for (uint r0 = 0; r0 < R; r0 += RU) {
-            load(l, t, r0);
-            tile_multiply(r0);
+        for (uint r = 0; r < R; r++) {
+            load(l, t, r);
+            tile_multiply(r);
         }
     }
     store(t, k0);

@@ -7,6 +7,8 @@ import _ "embed"
 // All holds every kernel, in the order of the names.
 var All = []*Kernel{
 	&ActPool,
+	&ActPoolMax,
+	&ActPoolMaxBwd,
 	&Add,
 	&Batch,
 	&BnBwdData,
@@ -20,7 +22,6 @@ var All = []*Kernel{
 	&ConvFwd,
 	&ConvFwdAcc,
 	&ConvGather,
-	&ConvGatherAcc,
 	&ConvReduce,
 	&Copy,
 	&Dropout,
@@ -44,6 +45,11 @@ var All = []*Kernel{
 	&QuadGather,
 	&QuadGatherAcc,
 	&QuadPack,
+	&QuadPointFwd,
+	&QuadPointFwdAcc,
+	&QuadPointGather,
+	&QuadPointGatherAcc,
+	&QuadPointWgrad,
 	&QuadWgrad,
 	&ReluBwd,
 	&ReluFwd,
@@ -94,6 +100,89 @@ type ActPoolPush struct {
 	Images uint32
 	Area   uint32
 	Y      View
+}
+
+// -- kernel act_pool_max
+
+//go:embed spv/act_pool_max.spv
+var actPoolMaxSPV []byte
+
+// ActPoolMax is act_pool_max.comp.
+var ActPoolMax = Kernel{
+	Name:  "act_pool_max",
+	SPIRV: actPoolMaxSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Storage, Access: Read},
+		{Name: "links", Type: Storage, Access: Read},
+		{Name: "y", Type: Storage, Access: Write},
+	},
+	PushBytes: 36,
+	Push:      (*ActPoolMaxPush)(nil),
+	Spec: []Spec{
+		{Name: "R", Default: 0x2},
+		{Name: "S", Default: 0x2},
+		{Name: "STRIDE", Default: 0x2},
+		{Name: "PAD", Default: 0x0},
+	},
+	Local:   [3]uint32{8, 16, 1},
+	LocalID: [3]int{-1, -1, -1},
+	Source:  "ce75d9bdb1548c9fc6c01364b614f2113b07c0e1b1d75964d1a54b84d4a89a9d",
+	Module:  "c53856e647351fcb17761675d98dc3c86dca14a53eeb3465c550fb8c4b2346ff",
+}
+
+// ActPoolMaxPush holds the push constants of act_pool_max.comp.
+type ActPoolMaxPush struct {
+	RowsOut uint32
+	CLo     uint32
+	N       uint32
+	H       uint32
+	W       uint32
+	HOut    uint32
+	WOut    uint32
+	Y       View
+}
+
+// -- kernel act_pool_max_bwd
+
+//go:embed spv/act_pool_max_bwd.spv
+var actPoolMaxBwdSPV []byte
+
+// ActPoolMaxBwd is act_pool_max_bwd.comp.
+var ActPoolMaxBwd = Kernel{
+	Name:  "act_pool_max_bwd",
+	SPIRV: actPoolMaxBwdSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Storage, Access: Read},
+		{Name: "links", Type: Storage, Access: Read},
+		{Name: "dy", Type: Storage, Access: Read},
+		{Name: "dz", Type: Storage, Access: Write},
+	},
+	PushBytes: 52,
+	Push:      (*ActPoolMaxBwdPush)(nil),
+	Spec: []Spec{
+		{Name: "R", Default: 0x2},
+		{Name: "S", Default: 0x2},
+		{Name: "STRIDE", Default: 0x2},
+		{Name: "PAD", Default: 0x0},
+	},
+	Local:   [3]uint32{8, 16, 1},
+	LocalID: [3]int{-1, -1, -1},
+	Source:  "29e51c07b92b8bbd2faaef22197963f7d48c1917e27feedc865ce6b5dbfa3819",
+	Module:  "d8dd94604064e5c801d0149410fb10ab8e5a07ab7b44062aaade3d99de415f04",
+}
+
+// ActPoolMaxBwdPush holds the push constants of act_pool_max_bwd.comp.
+type ActPoolMaxBwdPush struct {
+	Rows uint32
+	Link uint32
+	N    uint32
+	H    uint32
+	W    uint32
+	HOut uint32
+	WOut uint32
+	X    View
+	DY   View
+	Dz   View
 }
 
 // -- kernel add
@@ -372,20 +461,19 @@ var ConvBwdData = Kernel{
 	PushBytes: 48,
 	Push:      (*ConvBwdDataPush)(nil),
 	Spec: []Spec{
-		{Name: "KT", Default: 0xc},
+		{Name: "KT", Default: 0x6},
 		{Name: "PY", Default: 0x2},
 		{Name: "PX", Default: 0x4},
 		{Name: "R", Default: 0x3},
 		{Name: "S", Default: 0x3},
 		{Name: "STRIDE", Default: 0x1},
 		{Name: "PAD", Default: 0x1},
-		{Name: "RU", Default: 0x3},
 		{Name: "POOL", Default: 0x0},
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "ed3a252f173bf115fc6ec73f1e3a405d9eeca43a3705790082adab03c0840c2d",
-	Module:  "450a34b59d8d88de0ae1ee8819de3c2197b506aa6098497bc081d730ba805923",
+	Source:  "a5d8fb1c38fc66390143b51089aa3042911b59016f78ab6f45e5cf7b41697881",
+	Module:  "c8ce9f4c71edb8a085986d4f6c7a869757a2285c3a2f59ccb6227d520003c6c4",
 }
 
 // ConvBwdDataPush holds the push constants of conv_bwd_data.comp.
@@ -420,20 +508,19 @@ var ConvBwdDataAcc = Kernel{
 	PushBytes: 48,
 	Push:      (*ConvBwdDataAccPush)(nil),
 	Spec: []Spec{
-		{Name: "KT", Default: 0xc},
+		{Name: "KT", Default: 0x6},
 		{Name: "PY", Default: 0x2},
 		{Name: "PX", Default: 0x4},
 		{Name: "R", Default: 0x3},
 		{Name: "S", Default: 0x3},
 		{Name: "STRIDE", Default: 0x1},
 		{Name: "PAD", Default: 0x1},
-		{Name: "RU", Default: 0x3},
 		{Name: "POOL", Default: 0x0},
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "508c793d72a5a5e3ce19e77975c58d3cf7f88c9270fc9401c5726b773b015921",
-	Module:  "ea0d42ef1db61ad596f1775b0c1b0a1a55014cb8d55de1dd173cfff7adff65af",
+	Source:  "f21d66d576284c40fb4fde71c8250d2f95cfaba523a9dd9e1ff9e379998d6b48",
+	Module:  "534c2d499136209c2899ddf9a7ddf1f20b9142b5528d2f0ccda9f89f25207ea7",
 }
 
 // ConvBwdDataAccPush holds the push constants of conv_bwd_data_acc.comp.
@@ -469,7 +556,7 @@ var ConvBwdWeights = Kernel{
 	PushBytes: 52,
 	Push:      (*ConvBwdWeightsPush)(nil),
 	Spec: []Spec{
-		{Name: "KT", Default: 0xc},
+		{Name: "KT", Default: 0x6},
 		{Name: "CT", Default: 0x1},
 		{Name: "RT", Default: 0x3},
 		{Name: "PX", Default: 0x4},
@@ -482,9 +569,9 @@ var ConvBwdWeights = Kernel{
 	},
 	Local:       [3]uint32{64, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
-	SharedBytes: 9360,
-	Source:      "b55f9f264b242ac3be1f9ed2c59c9d7fc2767d5c6ddaf48cd566d54b57fb1a06",
-	Module:      "46e65c001c021f0fefaa83c1c12d120864cc12deed30669d32435c2990a1c740",
+	SharedBytes: 4680,
+	Source:      "2b596f5369f7e494e0d2558cd6259905a970182663f77352c69e9053544357d0",
+	Module:      "45ea4fac1cd11d0d810b6fd5d38f27bbe333dbd8c0b2d3423e4eab10ad82631b",
 }
 
 // ConvBwdWeightsPush holds the push constants of conv_bwd_weights.comp.
@@ -523,22 +610,21 @@ var ConvFwd = Kernel{
 	PushBytes: 52,
 	Push:      (*ConvFwdPush)(nil),
 	Spec: []Spec{
-		{Name: "KT", Default: 0xc},
+		{Name: "KT", Default: 0x6},
 		{Name: "PY", Default: 0x2},
 		{Name: "PX", Default: 0x4},
 		{Name: "R", Default: 0x3},
 		{Name: "S", Default: 0x3},
 		{Name: "STRIDE", Default: 0x1},
 		{Name: "PAD", Default: 0x1},
-		{Name: "RU", Default: 0x3},
 		{Name: "POOL", Default: 0x0},
 		{Name: "ACT", Default: 0x1},
 		{Name: "BIAS", Default: 0x0},
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "a558af3d28318c6e62477ff1f25d0ef354b87542e76c401bf8b68ff2c7ba192f",
-	Module:  "f6edd4d4723c5b0da6a234b231d7f0dc38381f015d58cfc47dae927f1d501eba",
+	Source:  "fa9b62d81c5cd5c3f1f571d1076b33f3eb2809566eb10d3c864bac9ac58d6342",
+	Module:  "9837ab7bad68e50afb4d848d3e03c0f29b63b75b67c487ba771077f8ff4ab67b",
 }
 
 // ConvFwdPush holds the push constants of conv_fwd.comp.
@@ -576,22 +662,21 @@ var ConvFwdAcc = Kernel{
 	PushBytes: 52,
 	Push:      (*ConvFwdAccPush)(nil),
 	Spec: []Spec{
-		{Name: "KT", Default: 0xc},
+		{Name: "KT", Default: 0x6},
 		{Name: "PY", Default: 0x2},
 		{Name: "PX", Default: 0x4},
 		{Name: "R", Default: 0x3},
 		{Name: "S", Default: 0x3},
 		{Name: "STRIDE", Default: 0x1},
 		{Name: "PAD", Default: 0x1},
-		{Name: "RU", Default: 0x3},
 		{Name: "POOL", Default: 0x0},
 		{Name: "ACT", Default: 0x1},
 		{Name: "BIAS", Default: 0x0},
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "b92b6e87bb77a982a408a4ceaf41db23c9033cbefb11dac5beed374950176fd0",
-	Module:  "55896aae9954395bd171052d454eb66593ecb42df93420402df54a3e4b828a3d",
+	Source:  "09fa27aa019f542b2bae0561c14e928d4275a37851c608ceec230dff6f57e9a3",
+	Module:  "a38b9cd47351784af9a07619d445c0eba301e092b50018352603521729ab9ff6",
 }
 
 // ConvFwdAccPush holds the push constants of conv_fwd_acc.comp.
@@ -625,28 +710,27 @@ var ConvGather = Kernel{
 		{Name: "links", Type: Storage, Access: Read},
 		{Name: "x", Type: Storage, Access: Read},
 		{Name: "table", Type: Storage, Access: Read},
-		{Name: "g", Type: Storage, Access: Write},
+		{Name: "g", Type: Storage, Access: ReadWrite},
 		{Name: "partial", Type: Storage, Access: Write},
 	},
-	PushBytes: 48,
+	PushBytes: 52,
 	Push:      (*ConvGatherPush)(nil),
 	Spec: []Spec{
-		{Name: "KT", Default: 0xc},
+		{Name: "KT", Default: 0x6},
 		{Name: "PY", Default: 0x2},
 		{Name: "PX", Default: 0x4},
 		{Name: "R", Default: 0x3},
 		{Name: "S", Default: 0x3},
 		{Name: "STRIDE", Default: 0x1},
 		{Name: "PAD", Default: 0x1},
-		{Name: "RU", Default: 0x3},
 		{Name: "POOL", Default: 0x0},
 		{Name: "GLOBAL", Default: 0x0},
 	},
 	Local:       [3]uint32{64, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
-	SharedBytes: 6144,
-	Source:      "4bd2e2c50709132a571d82184239ac7e7d6c4cfe5113caeeb41d908835574fba",
-	Module:      "245550a34c28ebf07e46ebcf3d38b028b5902aa4eb50e6e277c35f34a8a294c9",
+	SharedBytes: 15360,
+	Source:      "f8ae73da7e76c5c590fc3de549210df4e46a4ea9fe1fdb06d4babccc4e5e130a",
+	Module:      "0701544fa9882624130236bc53a4abb12e1d749f901a85a95ee55393be6215b9",
 }
 
 // ConvGatherPush holds the push constants of conv_gather.comp.
@@ -656,59 +740,7 @@ type ConvGatherPush struct {
 	C       uint32
 	Table   uint32
 	Readers uint32
-	N       uint32
-	H       uint32
-	W       uint32
-	P       uint32
-	Q       uint32
-}
-
-// -- kernel conv_gather_acc
-
-//go:embed spv/conv_gather_acc.spv
-var convGatherAccSPV []byte
-
-// ConvGatherAcc is conv_gather_acc.comp.
-var ConvGatherAcc = Kernel{
-	Name:  "conv_gather_acc",
-	SPIRV: convGatherAccSPV,
-	Bindings: []Binding{
-		{Name: "dy", Type: Storage, Access: Read},
-		{Name: "w", Type: Storage, Access: Read},
-		{Name: "links", Type: Storage, Access: Read},
-		{Name: "x", Type: Storage, Access: Read},
-		{Name: "table", Type: Storage, Access: Read},
-		{Name: "g", Type: Storage, Access: ReadWrite},
-		{Name: "partial", Type: Storage, Access: Write},
-	},
-	PushBytes: 48,
-	Push:      (*ConvGatherAccPush)(nil),
-	Spec: []Spec{
-		{Name: "KT", Default: 0xc},
-		{Name: "PY", Default: 0x2},
-		{Name: "PX", Default: 0x4},
-		{Name: "R", Default: 0x3},
-		{Name: "S", Default: 0x3},
-		{Name: "STRIDE", Default: 0x1},
-		{Name: "PAD", Default: 0x1},
-		{Name: "RU", Default: 0x3},
-		{Name: "POOL", Default: 0x0},
-		{Name: "GLOBAL", Default: 0x0},
-	},
-	Local:       [3]uint32{64, 1, 1},
-	LocalID:     [3]int{-1, -1, -1},
-	SharedBytes: 6144,
-	Source:      "db4e14582d15efa8dca2d45c1bb2337cd66852ef30b1c9eb6b1d16742ee58ed1",
-	Module:      "9d433110b39538023716f6518e77ec88662b6b6ae4f5bbce66d7d6b6871d7fc3",
-}
-
-// ConvGatherAccPush holds the push constants of conv_gather_acc.comp.
-type ConvGatherAccPush struct {
-	X       View
-	G       View
-	C       uint32
-	Table   uint32
-	Readers uint32
+	Add     uint32
 	N       uint32
 	H       uint32
 	W       uint32
@@ -1440,8 +1472,8 @@ var QuadGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "71fdbbff2eb96b9d0d7a0aa0847e5f0c1e2021843593ec063c11c362ff471731",
-	Module:   "f1b5a11810de123ad369fbe91412d2ee4fe3b250ca8edd87b41882d804f173ee",
+	Source:   "f9ac4faf3b414f34e5588ec90c0fe838f9712e716b1fd380b5544f619e6ee9d4",
+	Module:   "4ac0aa47039221b665231707522bd42fd0374fc544d19f0c3339b4560e03c5b1",
 }
 
 // QuadGatherPush holds the push constants of quad_gather.comp.
@@ -1487,8 +1519,8 @@ var QuadGatherAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "b90a68a74753a842e9b8c23cc2d136e4230f3fa6a1130b1b82af6df2aced632f",
-	Module:   "f71273f034d761ca7158318bba73e9301617a5ae6292ed90c9eb30da12bfe21a",
+	Source:   "30e8fcab8c7fb336d6eca752fd45a974bf853a8f35d947806d1f7b686dfd0e05",
+	Module:   "abfa018c8b03d27b2192bd1bad6f016b73085b435eeebd200f86a832459916ed",
 }
 
 // QuadGatherAccPush holds the push constants of quad_gather_acc.comp.
@@ -1520,15 +1552,247 @@ var QuadPack = Kernel{
 	},
 	PushBytes: 4,
 	Push:      (*QuadPackPush)(nil),
-	Local:     [3]uint32{64, 1, 1},
-	LocalID:   [3]int{-1, -1, -1},
-	Source:    "d1ca9d5692e11442b3413bd9c07efcc12e1bbfd3955e716e2dc7342a45f098f8",
-	Module:    "7a3607c81484202c7d078ee7a8e4379512f20e5e16e7397ab4cd6b1945235206",
+	Spec: []Spec{
+		{Name: "POINT", Default: 0x0},
+	},
+	Local:   [3]uint32{64, 1, 1},
+	LocalID: [3]int{-1, -1, -1},
+	Source:  "e440fa918689d07f6a6237ca0a40046e647f7b41e9a37df047ffbd412e8d1abb",
+	Module:  "466e33dc442acb322a15e7b5dd4ceeafd9bc3a83c6d546f7b963f932acceee66",
 }
 
 // QuadPackPush holds the push constants of quad_pack.comp.
 type QuadPackPush struct {
 	Table uint32
+}
+
+// -- kernel quad_point_fwd
+
+//go:embed spv/quad_point_fwd.spv
+var quadPointFwdSPV []byte
+
+// QuadPointFwd is quad_point_fwd.comp.
+var QuadPointFwd = Kernel{
+	Name:  "quad_point_fwd",
+	SPIRV: quadPointFwdSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Texel, Access: Read},
+		{Name: "w", Type: Texel, Access: Read},
+		{Name: "links", Type: Texel, Access: Read},
+		{Name: "y", Type: Storage, Access: Write},
+		{Name: "tiles", Type: Storage, Access: Write},
+	},
+	PushBytes: 36,
+	Push:      (*QuadPointFwdPush)(nil),
+	Spec: []Spec{
+		{Name: "OUTS", Default: 0x18},
+		{Name: "QUADS", Default: 0x2},
+		{Name: "POOL", Default: 0x0},
+		{Name: "TAIL", Default: 0x0},
+		{Name: "ACT", Default: 0x1},
+		{Name: "STATS", Default: 0x0},
+	},
+	Local:    [3]uint32{8, 1, 1},
+	LocalID:  [3]int{-1, -1, -1},
+	Subgroup: true,
+	Source:   "e72efa00c46428b6bcd305d99e207c7d6500cec3d8ceeb2dfb34423b137414b4",
+	Module:   "c6a9408f1dc9ce9ba895e3fa5d565678b5d3c3b512f4a1dfad4fd08607ed9dc9",
+}
+
+// QuadPointFwdPush holds the push constants of quad_point_fwd.comp.
+type QuadPointFwdPush struct {
+	Quads uint32
+	Row   uint32
+	C     uint32
+	K     uint32
+	W     uint32
+	Link  uint32
+	Tiles uint32
+	Y     View
+}
+
+// -- kernel quad_point_fwd_acc
+
+//go:embed spv/quad_point_fwd_acc.spv
+var quadPointFwdAccSPV []byte
+
+// QuadPointFwdAcc is quad_point_fwd_acc.comp.
+var QuadPointFwdAcc = Kernel{
+	Name:  "quad_point_fwd_acc",
+	SPIRV: quadPointFwdAccSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Texel, Access: Read},
+		{Name: "w", Type: Texel, Access: Read},
+		{Name: "links", Type: Texel, Access: Read},
+		{Name: "y", Type: Storage, Access: ReadWrite},
+		{Name: "tiles", Type: Storage, Access: Write},
+	},
+	PushBytes: 36,
+	Push:      (*QuadPointFwdAccPush)(nil),
+	Spec: []Spec{
+		{Name: "OUTS", Default: 0x18},
+		{Name: "QUADS", Default: 0x2},
+		{Name: "POOL", Default: 0x0},
+		{Name: "TAIL", Default: 0x0},
+		{Name: "ACT", Default: 0x1},
+		{Name: "STATS", Default: 0x0},
+	},
+	Local:    [3]uint32{8, 1, 1},
+	LocalID:  [3]int{-1, -1, -1},
+	Subgroup: true,
+	Source:   "4543a572baf69efac7fe5e718d2791bbebf031fbb1aa988b39c9d0cb675acb39",
+	Module:   "37bb9b273cbf5a5561e6da63e444a484c1639dae82d4480595d985bcd41c06bd",
+}
+
+// QuadPointFwdAccPush holds the push constants of quad_point_fwd_acc.comp.
+type QuadPointFwdAccPush struct {
+	Quads uint32
+	Row   uint32
+	C     uint32
+	K     uint32
+	W     uint32
+	Link  uint32
+	Tiles uint32
+	Y     View
+}
+
+// -- kernel quad_point_gather
+
+//go:embed spv/quad_point_gather.spv
+var quadPointGatherSPV []byte
+
+// QuadPointGather is quad_point_gather.comp.
+var QuadPointGather = Kernel{
+	Name:  "quad_point_gather",
+	SPIRV: quadPointGatherSPV,
+	Bindings: []Binding{
+		{Name: "readers", Type: Texel, Access: Read},
+		{Name: "dy", Type: Texel, Access: Read},
+		{Name: "w", Type: Texel, Access: Read},
+		{Name: "links", Type: Texel, Access: Read},
+		{Name: "x", Type: Texel, Access: Read},
+		{Name: "stats", Type: Texel, Access: Read},
+		{Name: "g", Type: Storage, Access: Write},
+		{Name: "partial", Type: Storage, Access: Write},
+	},
+	PushBytes: 44,
+	Push:      (*QuadPointGatherPush)(nil),
+	Spec: []Spec{
+		{Name: "OUTS", Default: 0x18},
+		{Name: "ROWS", Default: 0x2},
+		{Name: "POOL", Default: 0x0},
+		{Name: "TAIL", Default: 0x0},
+	},
+	Local:    [3]uint32{8, 1, 1},
+	LocalID:  [3]int{-1, -1, -1},
+	Subgroup: true,
+	Source:   "85a1b8665216650f331d0bc01882a432bf4d454576158be28271d8abb3e35cbb",
+	Module:   "b976fe25827c5999cd921fa28178771e313ecdfa22e6a1af40660cbbde3f26d7",
+}
+
+// QuadPointGatherPush holds the push constants of quad_point_gather.comp.
+type QuadPointGatherPush struct {
+	Quads   uint32
+	Row     uint32
+	DY      uint32
+	Table   uint32
+	Readers uint32
+	K       uint32
+	Stats   uint32
+	X       View
+	G       View
+}
+
+// -- kernel quad_point_gather_acc
+
+//go:embed spv/quad_point_gather_acc.spv
+var quadPointGatherAccSPV []byte
+
+// QuadPointGatherAcc is quad_point_gather_acc.comp.
+var QuadPointGatherAcc = Kernel{
+	Name:  "quad_point_gather_acc",
+	SPIRV: quadPointGatherAccSPV,
+	Bindings: []Binding{
+		{Name: "readers", Type: Texel, Access: Read},
+		{Name: "dy", Type: Texel, Access: Read},
+		{Name: "w", Type: Texel, Access: Read},
+		{Name: "links", Type: Texel, Access: Read},
+		{Name: "x", Type: Texel, Access: Read},
+		{Name: "stats", Type: Texel, Access: Read},
+		{Name: "g", Type: Storage, Access: ReadWrite},
+		{Name: "partial", Type: Storage, Access: Write},
+	},
+	PushBytes: 44,
+	Push:      (*QuadPointGatherAccPush)(nil),
+	Spec: []Spec{
+		{Name: "OUTS", Default: 0x18},
+		{Name: "ROWS", Default: 0x2},
+		{Name: "POOL", Default: 0x0},
+		{Name: "TAIL", Default: 0x0},
+	},
+	Local:    [3]uint32{8, 1, 1},
+	LocalID:  [3]int{-1, -1, -1},
+	Subgroup: true,
+	Source:   "a4aceaf4bc54a3d0fb02ff71ca521a735e23ed63e5d369327b9f1ea96e51622d",
+	Module:   "bb811d7daa37004d256f1fef6832ab7d406e053ae827b5f748af7d74493d89c9",
+}
+
+// QuadPointGatherAccPush holds the push constants of quad_point_gather_acc.comp.
+type QuadPointGatherAccPush struct {
+	Quads   uint32
+	Row     uint32
+	DY      uint32
+	Table   uint32
+	Readers uint32
+	K       uint32
+	Stats   uint32
+	X       View
+	G       View
+}
+
+// -- kernel quad_point_wgrad
+
+//go:embed spv/quad_point_wgrad.spv
+var quadPointWgradSPV []byte
+
+// QuadPointWgrad is quad_point_wgrad.comp.
+var QuadPointWgrad = Kernel{
+	Name:  "quad_point_wgrad",
+	SPIRV: quadPointWgradSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Texel, Access: Read},
+		{Name: "links", Type: Texel, Access: Read},
+		{Name: "dy", Type: Texel, Access: Read},
+		{Name: "partial", Type: Storage, Access: Write},
+	},
+	PushBytes: 44,
+	Push:      (*QuadPointWgradPush)(nil),
+	Spec: []Spec{
+		{Name: "OUTS", Default: 0x18},
+		{Name: "QUADS", Default: 0x2},
+		{Name: "POOL", Default: 0x0},
+		{Name: "TAIL", Default: 0x0},
+		{Name: "ACT", Default: 0x1},
+	},
+	Local:    [3]uint32{8, 1, 1},
+	LocalID:  [3]int{-1, -1, -1},
+	Subgroup: true,
+	Source:   "37476c3cef9cff3134e01c5218e067c9691d280af2823a91022700abf6321ba6",
+	Module:   "4122d063e90322c71a5894d0ccb8f1bbfcdc6cc7b591a511fd50e560b9fed69d",
+}
+
+// QuadPointWgradPush holds the push constants of quad_point_wgrad.comp.
+type QuadPointWgradPush struct {
+	Quads  uint32
+	Row    uint32
+	Steps  uint32
+	C      uint32
+	K      uint32
+	Link   uint32
+	Stride uint32
+	Dst    uint32
+	Split  uint32
+	DY     View
 }
 
 // -- kernel quad_wgrad

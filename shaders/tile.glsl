@@ -1,27 +1,25 @@
 #ifndef TILE_GLSL
 #define TILE_GLSL
 // A register tile of a convolution: one invocation owns KT output channels by
-// PY rows by PX columns of sums. For each input channel and RU rows of taps it
-// loads a patch of input once and every weight once, so that a load serves up to
-// KT·RU·S or PY·PX multiply-adds. The includer defines STEP, the distance of
-// neighbouring outputs in the patch, and the function weight.
+// PY rows by PX columns of sums. For each input channel and row of taps it loads
+// the inputs of that row once and every weight once, so that an input serves up
+// to KT·S and a weight PY·PX multiply-adds. The includer defines STEP, the
+// distance in the input of neighbouring outputs, and the function weight.
 layout(local_size_x = 64) in;
 
-layout(constant_id = 0) const uint KT = 12;
+layout(constant_id = 0) const uint KT = 6;
 layout(constant_id = 1) const uint PY = 2;
 layout(constant_id = 2) const uint PX = 4;
 layout(constant_id = 3) const uint R = 3;
 layout(constant_id = 4) const uint S = 3;
 layout(constant_id = 5) const uint STRIDE = 1;
 layout(constant_id = 6) const uint PAD = 1;
-layout(constant_id = 7) const uint RU = 3; // rows of taps per pass, divides R
-layout(constant_id = 8) const bool POOL = false;
+layout(constant_id = 7) const bool POOL = false;
 
-const uint VH = (PY - 1) * STEP + RU;
 const uint VW = (PX - 1) * STEP + S;
 
 float acc[KT * PY * PX]; // [channel][row][column]
-float window[VH * VW];   // [row][column]
+float window[PY * VW];   // what the rows of outputs read at the current row of taps
 
 // weight returns the weight of output channel o of the tile at tap (r, s).
 float weight(uint o, uint r, uint s);
@@ -31,16 +29,15 @@ void tile_clear() {
         acc[i] = 0.0;
 }
 
-// tile_multiply adds the products of the patch with tap rows [r0, r0+RU).
-void tile_multiply(uint r0) {
+// tile_multiply adds the products of the window with row r of the taps.
+void tile_multiply(uint r) {
     [[unroll]] for (uint o = 0; o < KT; o++)
-        [[unroll]] for (uint r = 0; r < RU; r++)
-            [[unroll]] for (uint s = 0; s < S; s++) {
-                float w = weight(o, r0 + r, s);
-                [[unroll]] for (uint y = 0; y < PY; y++)
-                    [[unroll]] for (uint x = 0; x < PX; x++)
-                        acc[(o * PY + y) * PX + x] += w * window[(y * STEP + r) * VW + x * STEP + s];
-            }
+        [[unroll]] for (uint s = 0; s < S; s++) {
+            float w = weight(o, r, s);
+            [[unroll]] for (uint y = 0; y < PY; y++)
+                [[unroll]] for (uint x = 0; x < PX; x++)
+                    acc[(o * PY + y) * PX + x] += w * window[y * VW + x * STEP + s];
+        }
 }
 
 // Spot is where a tile lies: image, and first row and column in tiles.

@@ -68,7 +68,7 @@ func (a *arena) forward() {
 			a.head(g, n.links)
 		} else {
 			n.conv = a.convolve(g, n.links)
-			a.measure(g)
+			a.measure(g, n.conv)
 		}
 		a.nodes = append(a.nodes, n)
 	}
@@ -114,6 +114,7 @@ func (a *arena) convolve(g *Node, links *ops.Links) *ops.Conv {
 	c := ops.Conv{
 		Env: a.env, Label: g.Name, X: a.inputs(g), Y: a.maps[g.Out].All(), DY: a.maps[g.Out].All(),
 		W: a.regions.weight(name), DW: a.regions.grad(name), Geometry: geometry(g),
+		Measure: a.training && g.Dropout == 0, // what dropout leaves is what readers see
 	}
 	if links != nil {
 		c.Act, c.Links = true, links.Out
@@ -136,17 +137,22 @@ func (a *arena) dropout(g *Node) ops.Dropout {
 	return ops.Dropout{Env: a.env, Label: g.Name, Rate: float32(g.Dropout), Layer: uint32(g.Out), X: out, Y: out, DX: out, DY: out, State: a.state.All()}
 }
 
-// measure takes the statistics of the map that g has made.
-func (a *arena) measure(g *Node) {
+// measure takes the statistics of the map that g has made, from the tiles that
+// its convolution left or, where it left none, from the map.
+func (a *arena) measure(g *Node, conv *ops.Conv) {
 	if !a.training {
 		return
 	}
 	mean, variance := a.running.views(g.Out)
 	s := ops.NewStats(ops.Stats{
 		Env: a.env, Label: g.Name, Epsilon: Epsilon, X: a.maps[g.Out].All(), Words: a.stats[g.Out].All(),
-		RunningMean: mean, RunningVar: variance, State: a.state.All(),
+		RunningMean: mean, RunningVar: variance, State: a.state.All(), Partial: conv.Tiles, Tile: conv.Tile,
 	})
-	a.program.add(Forward, s.Forward)
+	if conv.Tiles != nil {
+		a.program.add(Forward, s.Merge)
+	} else {
+		a.program.add(Forward, s.Forward)
+	}
 }
 
 // head adds global average pooling of the activated inputs, the linear layer and

@@ -7,6 +7,7 @@ import (
 
 	"sparsevk/gpu"
 	"sparsevk/ops"
+	"sparsevk/ops/record"
 )
 
 // A TooLittleMemoryError says that a network cannot fit a device.
@@ -56,12 +57,17 @@ func (n *Network) fits(dev *gpu.Device) error {
 	return n.tooLittle(free, TooLittleMemoryError{Have: have, Taken: taken})
 }
 
-// outOfMemory says what fits after an allocation failed with cause, when the
-// device had handed out got bytes of the plan.
-func (n *Network) outOfMemory(dev *gpu.Device, got uint64, cause error) error {
-	return n.tooLittle(got, TooLittleMemoryError{
-		Have: deviceBytes(dev.Info().Heaps), Taken: dev.Allocated(), Got: got, Cause: cause,
-	})
+// allocate allocates what n plans. If the device runs out of memory, everything
+// is freed and the error says what fits in what it had handed out.
+func (n *Network) allocate(dev *gpu.Device) (*record.Memory, error) {
+	mem, err := record.NewMemory(dev, n.Plan)
+	var short *record.ShortError
+	if errors.As(err, &short) {
+		return nil, n.tooLittle(short.Got, TooLittleMemoryError{
+			Have: deviceBytes(dev.Info().Heaps), Taken: dev.Allocated(), Got: short.Got, Cause: err,
+		})
+	}
+	return mem, err
 }
 
 // tooLittle completes e for what fits in limit bytes.

@@ -42,31 +42,6 @@ func (n *Network) Memory() Memory {
 	}
 }
 
-// WriteText prints m as a table.
-func (m Memory) WriteText(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, row := range m.rows() {
-		fmt.Fprintf(t, "%s\t%s\t%.1f MiB\t\n", row.what, Thousands(int64(row.bytes)), MiB(row.bytes))
-	}
-	if err := t.Flush(); err != nil {
-		return fmt.Errorf("sparsenet: memory: %w", err)
-	}
-	return nil
-}
-
-type memoryRow struct {
-	what  string
-	bytes uint64
-}
-
-func (m Memory) rows() []memoryRow {
-	return []memoryRow{
-		{"parameters", m.Parameters}, {"optimizer", m.Optimizer}, {"weight gradients", m.WeightGradients},
-		{"maps", m.Maps}, {"scratch", m.Scratch}, {"workspace", m.Workspace},
-		{"staging", m.Staging}, {"other", m.Other}, {"total", m.Total},
-	}
-}
-
 // MiB returns bytes in units of 2^20.
 func MiB(bytes uint64) float64 { return float64(bytes) / (1 << 20) }
 
@@ -94,6 +69,82 @@ func (g *Graph) Framework(batch int) Framework {
 		Note: "feature maps kept for the backward pass, float32; naive: copied concatenations, batch-norm outputs (ReLU in place) " +
 			"and every convolution's and pooling's output; efficient: those outputs alone, the rest is computed again; " +
 			"gradients, workspace and parameters are not counted",
+	}
+}
+
+// A Wired is what a network with other wiring takes; if it cannot be planned,
+// Memory is nil and Error says why.
+type Wired struct {
+	*Memory
+	Error string `json:"error,omitempty"`
+}
+
+// A MemoryReport sets what a network takes beside what it would take otherwise.
+type MemoryReport struct {
+	Memory
+	Dense     Wired     `json:"dense"` // the same network, engine and batch with dense wiring
+	Framework Framework `json:"framework"`
+}
+
+// Report returns what n takes, and what it would take otherwise.
+func (n *Network) Report() MemoryReport {
+	r := MemoryReport{Memory: n.Memory(), Framework: n.Graph.Framework(n.Batch)}
+	c := n.Graph.Config
+	c.Wiring = Dense()
+	dense, err := Build(c)
+	if err == nil {
+		var d *Network
+		if d, err = NewNetwork(dense, n.Options); err == nil {
+			m := d.Memory()
+			r.Dense.Memory = &m
+			return r
+		}
+	}
+	r.Dense.Error = err.Error()
+	return r
+}
+
+// WriteText prints r as a table.
+func (r MemoryReport) WriteText(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	dense := make([]memoryRow, len(r.rows()))
+	fmt.Fprint(t, "\tbytes\tMiB\t")
+	if r.Dense.Memory != nil {
+		dense = r.Dense.rows()
+		fmt.Fprint(t, "dense wiring, MiB\t")
+	}
+	fmt.Fprintln(t)
+	for i, row := range r.rows() {
+		fmt.Fprintf(t, "%s\t%s\t%.1f\t", row.what, Thousands(int64(row.bytes)), MiB(row.bytes))
+		if r.Dense.Memory != nil {
+			fmt.Fprintf(t, "%.1f\t", MiB(dense[i].bytes))
+		}
+		fmt.Fprintln(t)
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("sparsenet: memory: %w", err)
+	}
+	if r.Dense.Error != "" {
+		fmt.Fprintf(w, "\nWith dense wiring there is no plan: %s\n", r.Dense.Error)
+	}
+	_, err := fmt.Fprintf(w, `
+Maps, scratch and workspace, which is all that the backward pass needs besides
+parameters and their gradients: %.1f MiB. A framework that copies concatenations
+keeps %.1f MiB of feature maps, and %.1f MiB if it computes them again.
+`, MiB(r.Features()), MiB(r.Framework.Naive), MiB(r.Framework.Efficient))
+	return err
+}
+
+type memoryRow struct {
+	what  string
+	bytes uint64
+}
+
+func (m Memory) rows() []memoryRow {
+	return []memoryRow{
+		{"parameters", m.Parameters}, {"optimizer", m.Optimizer}, {"weight gradients", m.WeightGradients},
+		{"maps", m.Maps}, {"scratch", m.Scratch}, {"workspace", m.Workspace},
+		{"staging", m.Staging}, {"other", m.Other}, {"total", m.Total},
 	}
 }
 

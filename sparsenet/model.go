@@ -34,11 +34,7 @@ func (n *Network) Open(dev *gpu.Device, seed uint64) (*Model, error) {
 	if err := n.fits(dev); err != nil {
 		return nil, err
 	}
-	mem, err := record.NewMemory(dev, n.Plan)
-	var short *record.ShortError
-	if errors.As(err, &short) {
-		return nil, n.outOfMemory(dev, short.Got, err)
-	}
+	mem, err := n.allocate(dev)
 	if err != nil {
 		return nil, err
 	}

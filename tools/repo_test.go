@@ -39,7 +39,7 @@ var graph = map[string]struct{ code, tests string }{
 	"ops/record":             {"ops shaders gpu", "ops/ref ops/optest"},
 	"ops/optest":             {"ops ops/record ops/ref shaders gpu", ""},
 	"sparsenet":              {"ops ops/record shaders gpu", "ops/ref ops/optest"},
-	"train/data":             {"", ""},
+	"train/data":             {"train/internal/durable", ""},
 	"train/internal/durable": {"", ""},
 	"train/safetensors":      {"train/internal/durable", ""},
 	"train":                  {"sparsenet train/data train/safetensors train/internal/durable ops ops/record gpu", "ops/ref ops/optest shaders"},

@@ -88,7 +88,7 @@ func (t *Trace) read(m meta) error {
 // check holds the shapes of the images and labels against the header.
 func (t *Trace) check() error {
 	in, ok := t.file.Info("input")
-	if !ok || len(in.Shape) != 4 || t.Batch < 1 || in.Shape[0] != t.Batch*t.Steps {
+	if !ok || len(in.Shape) != 4 || in.Shape[0] != t.Batch*t.Steps {
 		return fmt.Errorf("tensor input has shape %v, want [%d,channels,height,width] for %d steps of batch %d", in.Shape, t.Batch*t.Steps, t.Steps, t.Batch)
 	}
 	t.Config.Input = sparsenet.Input{C: in.Shape[1], H: in.Shape[2], W: in.Shape[3]}
@@ -108,8 +108,8 @@ type meta map[string]string
 
 func (m meta) integer(key string, to *int) error {
 	v, err := strconv.Atoi(m[key])
-	if err != nil {
-		return fmt.Errorf("header field %s is %q, not a whole number", key, m[key])
+	if err != nil || v < 1 {
+		return fmt.Errorf("header field %s is %q, not a whole number of at least 1", key, m[key])
 	}
 	*to = v
 	return nil

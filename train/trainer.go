@@ -176,10 +176,15 @@ func (t *Trainer) finish(ctx context.Context, e Epoch) (Epoch, error) {
 		e.Loss = t.state.Loss / float64(t.state.Images) * float64(t.Model.Batch)
 		e.Accuracy = float64(t.state.Correct) / float64(t.state.Images)
 	}
+	if e.Stopped { // no line in the metrics: the resumed run writes the whole epoch's
+		var err error
+		e.Checkpoint, err = t.save()
+		return e, err
+	}
 	if err := t.metric(KindEpoch, e.Rate, e.Loss, e.Accuracy, e.ImagesPerSecond, 0); err != nil {
 		return e, err
 	}
-	if t.Valid.Set != nil && !e.Stopped {
+	if t.Valid.Set != nil {
 		s, err := Evaluate(ctx, t.Model, t.Valid)
 		if err != nil && ctx.Err() == nil {
 			return e, err

@@ -13,17 +13,17 @@ import (
 // A GroupDeviation says how far one group of a replay strays from its trace.
 type GroupDeviation struct {
 	Group       string  `json:"group"`
-	Median      float64 `json:"median"`       // over the group's tensors
-	Largest     float64 `json:"largest"`      // of one tensor
+	Median      Number  `json:"median"`       // over the group's tensors
+	Largest     Number  `json:"largest"`      // of one tensor; a deviation of NaN counts as infinite
 	Tensor      string  `json:"tensor"`       // the one that strays most
 	MedianBound float64 `json:"median_bound"` // from the trace
 	Bound       float64 `json:"bound"`        // for the largest
 	Tensors     int     `json:"tensors"`
 }
 
-// Passed reports whether neither bound is exceeded; NaN exceeds every bound.
+// Passed reports whether neither bound is exceeded.
 func (d GroupDeviation) Passed() bool {
-	return d.Tensors > 0 && d.Median <= d.MedianBound && d.Largest <= d.Bound
+	return d.Tensors > 0 && float64(d.Median) <= d.MedianBound && float64(d.Largest) <= d.Bound
 }
 
 // A Replay is what Verify found.
@@ -215,12 +215,14 @@ func (r *replayer) deviation(group string) (GroupDeviation, error) {
 		largest = max(largest, norms[i])
 	}
 	for i := range diffs {
-		diffs[i] /= max(norms[i], 1e-3*largest)
-		if i == 0 || !(diffs[i] <= d.Largest) {
-			d.Largest, d.Tensor = diffs[i], names[i]
+		if diffs[i] /= max(norms[i], 1e-3*largest); math.IsNaN(diffs[i]) {
+			diffs[i] = math.Inf(1)
+		}
+		if i == 0 || diffs[i] > float64(d.Largest) {
+			d.Largest, d.Tensor = Number(diffs[i]), names[i]
 		}
 	}
-	d.Tensors, d.Median = len(diffs), median(diffs)
+	d.Tensors, d.Median = len(diffs), Number(median(diffs))
 	return d, nil
 }
 
@@ -253,14 +255,9 @@ func distance(a, b []float64) float64 {
 	return math.Sqrt(s)
 }
 
-// median returns the middle value, the upper one of two; NaN counts as largest.
+// median returns the middle value, the upper one of two.
 func median(v []float64) float64 {
 	s := slices.Clone(v)
-	for i, x := range s {
-		if math.IsNaN(x) {
-			s[i] = math.Inf(1)
-		}
-	}
 	slices.Sort(s)
 	if len(s) == 0 {
 		return math.NaN()

@@ -49,7 +49,7 @@ func (f *evalFlags) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	o.Class = kernelClass(d)
+	o.Class = f.dev.class(d)
 	n, err := sparsenet.NewNetwork(g, o)
 	if err != nil {
 		return err

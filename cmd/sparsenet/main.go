@@ -18,16 +18,23 @@ import (
 
 // commands makes the subcommands, in the order of the help.
 var commands = []func() *cobra.Command{
+	newDevicesCommand,
 	newModelsCommand,
 	newSummaryCommand,
 	newTrainCommand,
 	newEvalCommand,
+	newBenchCommand,
 	newVerifyCommand,
+	newSelftestCommand,
 	newDataCommand,
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop() // the second signal ends the program at once
+	}()
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

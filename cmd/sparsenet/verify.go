@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sparsevk/gpu"
+	"sparsevk/ops"
 	"sparsevk/sparsenet"
 	"sparsevk/train"
 )
@@ -41,7 +42,7 @@ that strays most. The exit status is 1 if one exceeds the trace's bounds.`,
 		defer d.Close()
 		var reports []verifyReport
 		for _, path := range args {
-			r, err := verifyFile(d, path, engine)
+			r, err := verifyFile(d, path, engine, dev.class(d))
 			if err != nil {
 				return err
 			}
@@ -79,7 +80,7 @@ type verifyReport struct {
 	OK bool `json:"passed"`
 }
 
-func verifyFile(d *gpu.Device, path string, engine engineFlag) (verifyReport, error) {
+func verifyFile(d *gpu.Device, path string, engine engineFlag, class ops.Class) (verifyReport, error) {
 	t, err := train.OpenTrace(path)
 	if err != nil {
 		return verifyReport{}, err
@@ -89,7 +90,7 @@ func verifyFile(d *gpu.Device, path string, engine engineFlag) (verifyReport, er
 	if err != nil {
 		return verifyReport{}, err
 	}
-	replay, err := train.Verify(d, t, sparsenet.Options{Engine: e, Class: kernelClass(d)})
+	replay, err := train.Verify(d, t, sparsenet.Options{Engine: e, Class: class})
 	if err != nil {
 		return verifyReport{}, fmt.Errorf("%s: %w", path, err)
 	}

@@ -3,6 +3,7 @@ package optest
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"sparsevk/gpu"
 	"sparsevk/ops"
@@ -32,7 +33,9 @@ func FitsQuad(dev *gpu.Device) error {
 // leaves lanes idle; 2 rows by H that is not a multiple of 4; rows of 4, 12, 20,
 // 28 and 64 pixels, whose quads cross subgroups or leave lanes of the weight
 // gradient idle; blocks of 4, 8 and 12 outputs met exactly, with idle ones, and
-// several of them; one input channel, 8 and 9, several blocks; H≠W.
+// several of them; one input channel, 8 and 9, several blocks; H≠W. Windows of
+// one pixel: planes that no number of lanes divides, inputs that four does not
+// divide; pooled ones, from 8 pixels to 40.
 var quadShapes = []convShape{
 	{2, 8, 32, 32, 12, same3},
 	{4, 9, 16, 16, 24, same3},
@@ -45,6 +48,12 @@ var quadShapes = []convShape{
 	{1, 10, 12, 28, 12, same3},
 	{2, 4, 4, 64, 40, same3},
 	{1, 7, 56, 56, 7, same3},
+	{4, 24, 8, 8, 24, point},
+	{2, 41, 5, 6, 29, point},
+	{1, 3, 2, 2, 8, point},
+	{3, 13, 8, 8, 12, pooling},
+	{4, 72, 16, 16, 20, pooling},
+	{1, 6, 6, 40, 3, pooling},
 }
 
 func quadCases() []Case {
@@ -52,7 +61,7 @@ func quadCases() []Case {
 	for i, s := range quadShapes {
 		for _, act := range []bool{false, true} {
 			o := convOptions{seed: uint64(100 + i), limit: ops.DefaultRange, class: ops.Quad, act: act, many: i%2 == 0 && s.c > 2}
-			cases = append(cases, widened(convForward(s, o), s.w), convWeights(s, o))
+			cases = append(cases, s.widened(convForward(s, o)), convWeights(s, o))
 		}
 		cases = append(cases, quadData(s, uint64(200+i), ops.DefaultRange, i%2 == 1), quadMeasured(s, uint64(300+i)))
 	}
@@ -60,29 +69,30 @@ func quadCases() []Case {
 	cut, limit := convShape{2, 30, 16, 16, 14, same3}, uint64(12*4*512+ops.Align)
 	for _, act := range []bool{false, true} {
 		o := convOptions{seed: 140, limit: limit, class: ops.Quad, act: act}
-		cases = append(cases, widened(convForward(cut, o), cut.w), convWeights(cut, o))
+		cases = append(cases, cut.widened(convForward(cut, o)), convWeights(cut, o))
 	}
-	return append(cases, quadData(cut, 141, limit, false), quadData(cut, 142, limit, true))
+	cases = append(cases, quadData(cut, 141, limit, false), quadData(cut, 142, limit, true))
+	cut.g = point
+	o := convOptions{seed: 143, limit: 2 * limit, class: ops.Quad, act: true}
+	return append(cases, convForward(cut, o), convWeights(cut, o), quadData(cut, 144, 2*limit, true))
 }
 
-// widened gives every output of c the largest magnitude of its quad, and the
-// tolerance its constant for Winograd's algorithm.
-func widened(c Case, width int) Case {
-	for i := range c.Out {
-		w := &c.Out[i]
-		w.Tolerance = Tolerance{C: winogradSlack}
-		for q := 0; q < len(w.Mag); q += 4 {
-			m := 0.0
-			for _, v := range w.Mag[q : q+4] {
-				m = math.Max(m, v)
-			}
-			for j := range 4 {
-				w.Mag[q+j] = m
-			}
+// widened gives every output of a 3x3 convolution the largest magnitude of its
+// quad, and the tolerance its constant for Winograd's algorithm.
+func (s convShape) widened(c Case) Case {
+	if s.g.R == 3 {
+		for i := range c.Out {
+			widen(&c.Out[i])
 		}
 	}
-	c.Name += "_quad"
 	return c
+}
+
+func widen(w *Want) {
+	w.Tolerance = Tolerance{C: winogradSlack}
+	for q := 0; q < len(w.Mag); q += 4 {
+		copy(w.Mag[q:q+4], slices.Repeat([]float64{slices.Max(w.Mag[q : q+4])}, 4))
+	}
 }
 
 func quadData(s convShape, seed, limit uint64, acc bool) Case {
@@ -93,16 +103,16 @@ func quadData(s convShape, seed, limit uint64, acc bool) Case {
 		old := NewRand(seed + 1).normal(dx)
 		run.input, want = append(run.input, holds(dx.All(), old)), ref.Add(old, want)
 	}
-	return widened(Case{Name: fmt.Sprintf("data_%v_acc%t_r%d", s, acc, limit), Env: run.op.Env, In: run.input,
+	return s.widened(Case{Name: fmt.Sprintf("data_%v_acc%t_r%d", s, acc, limit), Env: run.op.Env, In: run.input,
 		Steps: func() []ops.Step { return run.op.BackwardData(dx.All(), acc) },
-		Out:   []Want{wants("dx", dx.All(), want)}}, s.w)
+		Out:   []Want{wants("dx", dx.All(), want)}})
 }
 
 // quadMeasured runs a convolution that leaves the statistics of its tiles where
 // it can, and the merge of them.
 func quadMeasured(s convShape, seed uint64) Case {
 	run := newConv(s, convOptions{seed: seed, limit: ops.DefaultRange, class: ops.Quad, act: true, measure: true})
-	y := widened(convForward(s, convOptions{seed: seed, limit: ops.DefaultRange, class: ops.Quad, act: true}), s.w).Out[0]
+	y := s.widened(convForward(s, convOptions{seed: seed, limit: ops.DefaultRange, class: ops.Quad, act: true})).Out[0]
 	words, mean, variance, st := ops.NewStatsBlock("words", uint32(s.k)), vector("running_mean", s.k), vector("running_var", s.k), ops.NewState()
 	stats := ops.NewStats(ops.Stats{Env: run.op.Env, Label: "stats", Epsilon: 1e-5, X: run.op.Y, Words: words.All(),
 		RunningMean: mean.All(), RunningVar: variance.All(), State: st.All(), Partial: run.op.Tiles, Tile: run.op.Tile})

@@ -30,6 +30,8 @@ func quadGatherCases() []Case {
 			quadReader{12, 24, 12, same3, true}, quadReader{1, 12, 0, same3, true}),
 		quadGather(3, [4]int{7, 3, 8, 8}, full, quadReader{8, 9, 2, same3, true}, quadReader{3, 7, 0, same3, false}, quadReader{4, 8, 1, same3, false}),
 		quadGather(4, [4]int{16, 3, 6, 12}, full, quadReader{4, 16, 0, pooling, true}, quadReader{4, 20, 3, same3, true}, quadReader{3, 16, 0, point, true}),
+		quadGather(7, [4]int{24, 2, 8, 8}, full, quadReader{13, 24, 0, point, true}, quadReader{48, 72, 24, point, true}),
+		quadGather(8, [4]int{12, 2, 16, 16}, full, quadReader{36, 36, 12, pooling, true}, quadReader{5, 12, 0, point, true}),
 		quadGather(5, [4]int{12, 1, 4, 64}, full, quadReader{6, 12, 0, same3, true}, quadReader{6, 12, 0, point, false}),
 		quadGather(6, [4]int{30, 2, 16, 16}, 12*4*512+ops.Align, quadReader{15, 33, 3, same3, true}, quadReader{14, 30, 0, same3, true}),
 	}
@@ -109,7 +111,9 @@ func gatherWants(o *ops.Gather, want ref.Gathered, plus *ops.Block) []Want {
 	if o.Plus.Block != nil {
 		out = append(out, wants("plus", plus.All(), want.Plus))
 	}
-	out = widened(Case{Out: out}, 0).Out
+	for i := range out {
+		widen(&out[i])
+	}
 	scalars := []Want{wants("coef", o.Coef.All(), ref.From(4*want.Coef.C, 1, 1, 1, want.Coef.Data))}
 	scalars[0].Mag = want.Coef.Mag
 	for i, r := range o.Readers {

@@ -67,14 +67,11 @@ func TestHarnessCatches(t *testing.T) {
 			c.Steps = ops.ReLU{Env: ops.NewEnv(), Label: "f", X: x.View(0, 2), Y: y.View(0, 2)}.Forward
 		},
 		"write past the end": func(c *Case, x, y *ops.Block) {
-			// y pretends to have three planes, its neighbour in memory begins one plane early
-			short := NewBlock("short", 2, 2, 5, 7)
+			// the step takes y for a block of four planes, x for one as well
 			c.Steps = func() []ops.Step {
-				liar := *short
-				liar.C = 3
-				s := ops.ReLU{Env: ops.NewEnv(), Label: "f", X: x.All(), Y: liar.All()}.Forward()
-				s[0].Args[1] = ops.Planes{short.All()}
-				return append(s, ops.ReLU{Env: ops.NewEnv(), Label: "g", X: x.All(), Y: y.All()}.Forward()...)
+				wideX, wideY := *x, *y
+				wideX.C, wideY.C = 4, 4
+				return ops.ReLU{Env: ops.NewEnv(), Label: "f", X: wideX.All(), Y: wideY.All()}.Forward()
 			}
 		},
 		"wrong reference": func(c *Case, x, y *ops.Block) { c.Out[0].Value[17] += 0.01 },
@@ -83,13 +80,10 @@ func TestHarnessCatches(t *testing.T) {
 		},
 		"no output": func(c *Case, x, y *ops.Block) { c.Out = nil },
 		"read-only input written": func(c *Case, x, y *ops.Block) {
-			alias := NewBlock("alias", 3, 2, 5, 7)
 			c.Steps = func() []ops.Step {
-				liar := *x
+				alias := *x // another block at the same place
 				s := ops.ReLU{Env: ops.NewEnv(), Label: "f", X: x.All(), Y: y.All()}.Forward()
-				w := ops.ReLU{Env: ops.NewEnv(), Label: "g", X: y.All(), Y: liar.All()}.Forward()
-				_ = alias
-				return append(s, w...)
+				return append(s, ops.ReLU{Env: ops.NewEnv(), Label: "g", X: y.All(), Y: alias.All()}.Forward()...)
 			}
 		},
 		"exact value": func(c *Case, x, y *ops.Block) {

@@ -56,34 +56,44 @@ func readIDX(path string, magic uint32, what string) (content []byte, dims []int
 	if content, err = readFile(path); err != nil {
 		return nil, nil, err
 	}
+	if dims, err = parseIDX(content, magic, what); err != nil {
+		return nil, nil, fmt.Errorf("%s %w", path, err)
+	}
+	return content, dims, nil
+}
+
+// parseIDX returns the dimensions of an IDX file of bytes, which its content
+// fills to the last byte. Its errors continue a sentence that starts with the
+// name of the file.
+func parseIDX(content []byte, magic uint32, what string) (dims []int, err error) {
 	rank := int(magic & 0xff)
 	if len(content) < idxHeader(rank) {
-		return nil, nil, fmt.Errorf("%s has %d bytes, an IDX file of %s has a header of %d: truncated; get it again",
-			path, len(content), what, idxHeader(rank))
+		return nil, fmt.Errorf("has %d bytes, an IDX file of %s has a header of %d: truncated; get it again",
+			len(content), what, idxHeader(rank))
 	}
 	switch got := binary.BigEndian.Uint32(content); {
 	case got == magic:
 	case got == idxLabels || got == idxImages:
-		return nil, nil, fmt.Errorf("%s starts with %#08x where %s start with %#08x: images and labels are swapped",
-			path, got, what, magic)
+		return nil, fmt.Errorf("starts with %#08x where %s start with %#08x: images and labels are swapped",
+			got, what, magic)
 	default:
-		return nil, nil, fmt.Errorf("%s starts with %#08x, an IDX file of %s with %#08x: not such a file", path, got, what, magic)
+		return nil, fmt.Errorf("starts with %#08x, an IDX file of %s with %#08x: not such a file", got, what, magic)
 	}
 	size := 1
 	for i := range rank {
 		d := int(binary.BigEndian.Uint32(content[4+4*i:]))
 		dims = append(dims, d)
 		if d < 1 || d > maxContent || size > maxContent/d {
-			return nil, nil, fmt.Errorf("%s: header of %v %s", path, dims, what)
+			return nil, fmt.Errorf("has a header of %v %s", dims, what)
 		}
 		size *= d
 	}
 	if got := len(content) - idxHeader(rank); got < size {
-		return nil, nil, fmt.Errorf("%s holds %d bytes of %s, its header promises %v, which is %d: truncated; get it again",
-			path, got, what, dims, size)
+		return nil, fmt.Errorf("holds %d bytes of %s, its header promises %v, which is %d: truncated; get it again",
+			got, what, dims, size)
 	} else if got > size {
-		return nil, nil, fmt.Errorf("%s holds %d bytes of %s, its header promises %v, which is %d: the rest is foreign",
-			path, got, what, dims, size)
+		return nil, fmt.Errorf("holds %d bytes of %s, its header promises %v, which is %d: the rest is foreign",
+			got, what, dims, size)
 	}
-	return content, dims, nil
+	return dims, nil
 }

@@ -1,7 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 
-// conv_gather_acc: conv_gather, added to what g holds.
+// quad_point_gather_acc: quad_point_gather, added to what g holds.
 //
 //     g[c] += Σ_j gamma_j[c]·[z_j > 0]·D_j
 //
@@ -9,9 +9,9 @@
 // CPU reference: ops/ref.Gather. Host: ops.Gather.
 
 #define G_ACCESS
-void put(uint i, float v);
-#include "conv_gather.glsl"
+void put(uint i, vec4 v);
+#include "quad_point_gather.glsl"
 
-void put(uint i, float v) { g[i] += v; }
+void put(uint i, vec4 v) { g[i] += v; }
 
 void main() { run(); }

@@ -1,0 +1,72 @@
+package ops
+
+import "sparsevk/shaders"
+
+// quadWgrad is how the quad form cuts a weight gradient. 3x3: images into strips,
+// quads quads wide, of which a workgroup takes as many side by side as it has
+// lanes, in steps. 1x1: planes into steps of eight quads, for wide groups of eight
+// input channels at once.
+type quadWgrad struct {
+	outs          uint32 // output channels of an invocation
+	quads, strips uint32 // 3x3: quads of a strip, strips of all images
+	wide          uint32 // 1x1: groups of input channels
+	steps, splits uint32 // steps of a split, splits
+}
+
+const (
+	quadWgradOuts   = 6    // output channels of an invocation of the 3x3 form at most: more outgrow the instruction cache
+	quadWgradWide   = 4    // groups of input channels of an invocation of the 1x1 form at most
+	quadWgradPixels = 4096 // pixels that a split adds in a row at most, for accuracy
+	quadWgradSplits = 16   // splits wanted at least, for accuracy and for devices with many cores
+)
+
+// newQuadWgrad depends on the extents only, so that a plan is the same everywhere.
+func newQuadWgrad(o *Conv) quadWgrad {
+	b, quads := o.Y.Block, o.Y.Block.W/4
+	q, steps := quadWgrad{}, uint32(0)
+	if o.R == 1 {
+		q.outs, q.wide = evenly(o.K(), maxTile), evenly(ceilDiv(o.C(), quadLanes), quadWgradWide)
+		steps = ceilDiv(uint32(b.Plane()/4), quadLanes)
+	} else {
+		q.outs, q.quads = evenly(o.K(), quadWgradOuts), min(quads, quadLanes)
+		for quads%q.quads != 0 {
+			q.quads--
+		}
+		q.strips = b.N * (quads / q.quads)
+		steps = ceilDiv(q.strips, quadLanes/q.quads)
+	}
+	room := min(wgradPartial, o.Env.Range-Align) / (4 * uint64(o.weights()))
+	n := max(quadWgradSplits, (b.Plane()+quadWgradPixels-1)/quadWgradPixels)
+	n = max(1, min(n, uint64(steps), room, wgradSplits))
+	q.steps = ceilDiv(steps, uint32(n))
+	q.splits = ceilDiv(steps, q.steps)
+	return q
+}
+
+// quadWeightStep returns the gradients between input channels x, from c0 on, and
+// output channels dy, from k0 on.
+func (o *Conv) quadWeightStep(x Planes, c0 uint32, dy View, k0 uint32, dst View) Step {
+	q, s, b := o.quad.wgrad, o.quad.shape, dy.Block
+	dw, links, row := Planes{dst}, Planes{o.Links.All()}, o.C()*o.taps()
+	link, first := links.Base(links[0])/4+c0*LinkWords/4, dw.Base(dst)+k0*row+c0*o.taps()
+	step := Step{
+		Args:   []Planes{x, links, {dy}, dw},
+		Groups: [3]uint32{ceilDiv(x.C(), quadLanes), q.splits, ceilDiv(dy.C(), q.outs)},
+		MACs:   dy.Elems() * uint64(x.C()) * uint64(o.taps()),
+	}
+	if s.point {
+		step.Label, step.Kernel = o.Label+"/quad_point_wgrad", &shaders.QuadPointWgrad
+		step.Groups[0] = ceilDiv(x.C(), q.wide*quadLanes)
+		tail := dy.C()%q.outs != 0 || s.units != quadLanes*q.steps*q.splits
+		step.Spec = []uint32{q.outs, q.wide, flag(s.pool), flag(tail), flag(o.Act)}
+		step.Push = &shaders.QuadPointWgradPush{Quads: s.units, Row: s.row, Steps: q.steps, C: x.C(), K: dy.C(),
+			Link: link, Stride: row, Dst: first, Split: o.weights(), DY: where(dy)}
+		return step
+	}
+	step.Label, step.Kernel = o.Label+"/quad_wgrad", &shaders.QuadWgrad
+	tail := dy.C()%q.outs != 0 || q.strips != quadLanes/q.quads*q.steps*q.splits
+	step.Spec = []uint32{q.outs, q.quads, flag(4*q.quads != b.W), flag(tail), flag(o.Act)}
+	step.Push = &shaders.QuadWgradPush{Width: b.W, Height: b.H, Strips: q.strips, Steps: q.steps, C: x.C(), K: dy.C(),
+		Link: link, Row: row, Dst: first, Split: o.weights(), DY: where(dy)}
+	return step
+}

@@ -1,0 +1,77 @@
+#ifndef QUAD_FOLD_GLSL
+#define QUAD_FOLD_GLSL
+// What the quad gathers do with the gradient of one reader. The includer declares
+// p, links, x, stats and partial; OUTS channels of ROWS quads, whose place in a
+// plane is map_quad(r), of which own(r) says whether it exists; and
+// reader_quad(j, r), what the reader hands to them.
+int map_quad(uint r);
+bool own(uint r);
+vec4 reader_quad(uint j, uint r);
+
+const uint SUMS = (2 * OUTS + LANES - 1) / LANES * LANES;
+
+vec4 xhat[OUTS][ROWS];  // the map, normalised
+vec4 total[OUTS][ROWS]; // G
+float s[SUMS];          // dbeta and dgamma of each channel, of this lane
+
+// channel returns which channel output j makes; the last ones may repeat.
+uint channel(uint j) { return TAIL != 0 ? min(j, p.k - 1) : j; }
+
+// place returns quad r of channel j in a view.
+uint place(View v, uint j, uint r) { return px(v, j, 0) / 4 + map_quad(r); }
+
+// normalise loads the map and clears the total.
+void normalise() {
+    [[unroll]] for (uint j = 0; j < OUTS; j++) {
+        vec4 st = texelFetch(stats, int(p.stats + channel(j))); // mean, variance, istd
+        [[unroll]] for (uint r = 0; r < ROWS; r++) {
+            xhat[j][r] = quad_xhat(texelFetch(x, int(place(p.x, channel(j), r))), st.x, st.z);
+            total[j][r] = vec4(0.0);
+        }
+    }
+}
+
+// lane_sums adds s[first + i] over the lanes: lane i returns the total.
+float lane_sums(uint lane, uint first) {
+    float u[LANES];
+    [[unroll]] for (uint i = 0; i < LANES; i++)
+        u[i] = s[first + i];
+    [[unroll]] for (uint bit = 1; bit < LANES; bit *= 2) {
+        bool high = (lane & bit) != 0;
+        [[unroll]] for (uint i = 0; i < LANES / 2 / bit; i++) {
+            float keep = high ? u[2 * i + 1] : u[2 * i], give = high ? u[2 * i] : u[2 * i + 1];
+            u[i] = keep + subgroupShuffleXor(give, bit);
+        }
+    }
+    return u[0];
+}
+
+// fold masks the reader's gradient, adds gamma times it to the total, and leaves
+// the sums of this workgroup. link is the reader's first link for this map, pairs
+// its first pair of partial sums.
+void fold(int link, uint pairs, uint lane) {
+    [[unroll]] for (uint i = 2 * OUTS; i < SUMS; i++)
+        s[i] = 0.0;
+    [[unroll]] for (uint j = 0; j < OUTS; j++) {
+        int at = link + 2 * int(channel(j));
+        float gamma = texelFetch(links, at).w, beta = texelFetch(links, at + 1).x;
+        s[2 * j] = 0.0;
+        s[2 * j + 1] = 0.0;
+        [[unroll]] for (uint r = 0; r < ROWS; r++) {
+            vec4 d = reader_quad(j, r);
+            d = mix(vec4(0.0), d, greaterThan(quad_apply(xhat[j][r], gamma, beta), vec4(0.0)));
+            if (TAIL != 0)
+                d = own(r) ? d : vec4(0.0);
+            total[j][r] += gamma * d;
+            s[2 * j] += dot(d, vec4(1.0));
+            s[2 * j + 1] += dot(d, xhat[j][r]);
+        }
+    }
+    [[unroll]] for (uint f = 0; f < SUMS; f += LANES) {
+        float sum = lane_sums(lane, f);
+        uint j = (f + lane) / 2, pair = pairs + j * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+        if (j < (TAIL != 0 ? p.k : OUTS))
+            partial[2 * pair + lane % 2] = sum;
+    }
+}
+#endif

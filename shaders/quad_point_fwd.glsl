@@ -1,0 +1,88 @@
+#ifndef QUAD_POINT_FWD_GLSL
+#define QUAD_POINT_FWD_GLSL
+// The convolution of quad_point_fwd.comp and quad_point_fwd_acc.comp.
+#include "quad_point.glsl"
+
+layout(constant_id = 4) const uint ACT = 1;   // 1: batch norm and ReLU on load
+layout(constant_id = 5) const uint STATS = 0; // 1: leave the statistics of every tile
+
+layout(push_constant) uniform Push {
+    uint quads; // quads per plane of y
+    uint row;   // quads per row of y
+    uint c;     // input channels
+    uint k;     // output channels, <= OUTS
+    uint w;     // first texel of the weights
+    uint link;  // first texel of the links
+    uint tiles; // first pair of the statistics
+    View y;
+} p;
+
+layout(binding = 0) uniform samplerBuffer x;
+layout(binding = 1) uniform samplerBuffer w;
+layout(binding = 2) uniform samplerBuffer links;
+layout(binding = 3) Y_ACCESS buffer Y { vec4 y[]; };
+layout(binding = 4) writeonly buffer Tiles { vec2 tiles[]; };
+
+// fetch returns the activated quad i of the plane that begins at base.
+vec4 fetch(int base, int i, vec4 link, float beta) {
+    vec4 q = texelFetch(x, base + i);
+    return ACT != 0 ? activate(q, link, beta) : q;
+}
+
+// input_quad returns what quad i of the output reads of a channel.
+vec4 input_quad(int i, vec4 link, float beta) {
+    int base = floatBitsToInt(link.x) / 4;
+    if (POOL == 0)
+        return fetch(base, i, link, beta);
+    int row = 2 * int(p.row);
+    return pool(fetch(base, i, link, beta), fetch(base, i + 1, link, beta), fetch(base, i + row, link, beta), fetch(base, i + row + 1, link, beta));
+}
+
+// Channel e of the four whose links lie in the lanes of both.
+#define INPUT(e)                                                                                        \
+    {                                                                                                   \
+        vec4 link = subgroupBroadcast(both, 2 * e);                                                     \
+        float beta = subgroupBroadcast(both.x, 2 * e + 1);                                              \
+        [[unroll]] for (uint q = 0; q < QUADS; q++)                                                     \
+            z[q] = input_quad(from[q], link, beta);                                                     \
+        add_input(e, QUADS);                                                                            \
+    }
+
+void run() {
+    int lane = int(gl_SubgroupInvocationID), first = int(gl_WorkGroupID.x * LANES * QUADS) + lane;
+    int from[QUADS];
+    [[unroll]] for (uint q = 0; q < QUADS; q++) {
+        int i = first + int(q * LANES);
+        if (TAIL != 0)
+            i = min(i, int(p.quads) - 1);
+        from[q] = POOL != 0 ? unpooled(i, int(p.row)) : i;
+    }
+    no_sums();
+    for (int c = 0; c < int(p.c); c += 4) {
+        int l = 2 * c + lane;
+        if (TAIL != 0)
+            l = min(l, 2 * int(p.c) - 2 + lane % 2);
+        vec4 both = texelFetch(links, int(p.link) + l);
+        [[unroll]] for (uint f = 0; f < FETCHES; f++)
+            t[f] = texelFetch(w, int(p.w) + lane + (c / 4 * int(FETCHES) + int(f)) * int(LANES));
+        INPUT(0) INPUT(1) INPUT(2) INPUT(3)
+    }
+    [[unroll]] for (uint j = 0; j < OUTS; j++) {
+        float sum = 0.0;
+        [[unroll]] for (uint q = 0; q < QUADS; q++) {
+            uint i = first + q * LANES;
+            if (TAIL == 0 || (i < p.quads && j < p.k))
+                put(px(p.y, j, 0) / 4 + i, a[j][q]);
+            sum += dot(a[j][q], vec4(1.0));
+        }
+        if (STATS != 0) {
+            float mean = subgroupAdd(sum) / float(4 * LANES * QUADS), m2 = 0.0;
+            [[unroll]] for (uint q = 0; q < QUADS; q++)
+                m2 += dot(a[j][q] - mean, a[j][q] - mean);
+            m2 = subgroupAdd(m2);
+            if (lane == 0 && (TAIL == 0 || j < p.k))
+                tiles[p.tiles + j * gl_NumWorkGroups.x + gl_WorkGroupID.x] = vec2(mean, m2);
+        }
+    }
+}
+#endif

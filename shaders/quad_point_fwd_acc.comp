@@ -1,0 +1,21 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+
+// quad_point_fwd_acc: quad_point_fwd, added to what y holds.
+//
+//     y[k,i] += Σ_c w[k,c] · z[c,i]
+//
+// For inputs that are larger than a bound range, and for data gradients that
+// meet in one place. The statistics are those of the sum.
+// CPU reference: ops/ref.Conv. Host: ops.Conv.
+
+#define Y_ACCESS
+void put(uint i, inout vec4 v);
+#include "quad_point_fwd.glsl"
+
+void put(uint i, inout vec4 v) {
+    v += y[i];
+    y[i] = v;
+}
+
+void main() { run(); }

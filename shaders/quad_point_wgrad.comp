@@ -1,0 +1,97 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+
+// quad_point_wgrad: weight gradient of a 1x1 convolution, optionally of batch
+// norm and ReLU and of 2x2 means. The form for software drivers with 8 lanes: a
+// lane is an input channel, or QUADS of them, LANES apart.
+//
+//     partial[split,k,c] = Σ_i dy[k,i] · z[c,i]     z[c] = POOL ? mean2x2(u[c]) : u[c]
+//     u[c] = ACT ? max(gamma[c]·(x[c]-mean[c])·istd[c] + beta[c], 0) : x[c]
+//
+// over the pixels of the split. A step takes LANES quads: z lies in registers for
+// every channel while dy lies across the lanes (lane = quad) and is broadcast.
+// Steps run in order, splits are added by conv_reduce.
+// CPU reference: ops/ref.ConvBackwardWeights. Host: ops.Conv.
+
+#include "quad_point.glsl"
+
+layout(constant_id = 4) const uint ACT = 1; // 1: batch norm and ReLU on load
+
+layout(push_constant) uniform Push {
+    uint quads;  // quads per plane of dy
+    uint row;    // quads per row of dy
+    uint steps;  // of a split
+    uint c, k;   // input and output channels of this dispatch
+    uint link;   // first texel of the links
+    uint stride; // elements from one output channel to the next
+    uint dst;    // first element of the partial sums
+    uint split;  // elements from one split to the next
+    View dy;
+} p;
+
+layout(binding = 0) uniform samplerBuffer x;
+layout(binding = 1) uniform samplerBuffer links;
+layout(binding = 2) uniform samplerBuffer dy;
+layout(binding = 3) writeonly buffer Partial { float partial[]; };
+
+float sums[OUTS][QUADS];
+vec4 input_[QUADS][LANES]; // z of this lane's channels at the quads of the step
+
+// channel returns the input channel of group g of this lane; it may not exist.
+uint channel(uint g) { return (gl_WorkGroupID.x * QUADS + g) * LANES + gl_SubgroupInvocationID; }
+
+// load fills the row of group g with the quads from first on.
+void load(uint g, int first) {
+    int l = int(p.link + 2 * min(channel(g), p.c - 1));
+    vec4 link = texelFetch(links, l);
+    float beta = texelFetch(links, l + 1).x;
+    int base = floatBitsToInt(link.x) / 4, row = 2 * int(p.row);
+    [[unroll]] for (uint q = 0; q < LANES; q++) {
+        int i = TAIL != 0 ? min(first + int(q), int(p.quads) - 1) : first + int(q);
+        if (POOL != 0)
+            i = unpooled(i, int(p.row));
+        vec4 v[4];
+        [[unroll]] for (int n = 0; n < (POOL != 0 ? 4 : 1); n++) {
+            v[n] = texelFetch(x, base + i + n % 2 + n / 2 * row);
+            if (ACT != 0)
+                v[n] = activate(v[n], link, beta);
+        }
+        input_[g][q] = POOL != 0 ? pool(v[0], v[1], v[2], v[3]) : v[0];
+    }
+}
+
+// One lane's quad of dy goes to all lanes, pixel by pixel.
+#define DY_QUAD(lane)                                                \
+    {                                                                \
+        vec4 b = subgroupBroadcast(d, lane);                         \
+        [[unroll]] for (uint g = 0; g < QUADS; g++)                  \
+            sums[k][g] += dot(input_[g][lane], b);                   \
+    }
+
+void main() {
+    int lane = int(gl_SubgroupInvocationID), out0 = int(gl_WorkGroupID.z * OUTS);
+    [[unroll]] for (uint k = 0; k < OUTS; k++)
+        [[unroll]] for (uint g = 0; g < QUADS; g++)
+            sums[k][g] = 0.0;
+    for (int n = 0; n < int(p.steps); n++) {
+        int first = (int(gl_WorkGroupID.y * p.steps) + n) * int(LANES), mine = first + lane;
+        [[unroll]] for (uint g = 0; g < QUADS; g++)
+            load(g, first);
+        [[unroll]] for (uint k = 0; k < OUTS; k++) {
+            int plane = out0 + int(k), at = mine;
+            if (TAIL != 0) {
+                plane = min(plane, int(p.k) - 1);
+                at = min(at, int(p.quads) - 1);
+            }
+            vec4 d = texelFetch(dy, int(p.dy.base / 4) + plane * int(p.dy.plane / 4) + at);
+            if (TAIL != 0)
+                d = mine < int(p.quads) ? d : vec4(0.0);
+            DY_QUAD(0) DY_QUAD(1) DY_QUAD(2) DY_QUAD(3) DY_QUAD(4) DY_QUAD(5) DY_QUAD(6) DY_QUAD(7)
+        }
+    }
+    [[unroll]] for (uint g = 0; g < QUADS; g++)
+        if (channel(g) < p.c)
+            [[unroll]] for (uint k = 0; k < OUTS; k++)
+                if (TAIL == 0 || out0 + k < p.k)
+                    partial[p.dst + gl_WorkGroupID.y * p.split + (out0 + k) * p.stride + channel(g)] = sums[k][g];
+}

@@ -1,0 +1,78 @@
+package sparsenet
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sparsevk/ops"
+	"sparsevk/ops/record"
+)
+
+// A StepTime is one dispatch of a step with the time that it took on the
+// device.
+type StepTime struct {
+	ops.Step
+	Phase Phase
+	Time  time.Duration // median over the runs
+}
+
+// Profile runs the network on the batch that was fed, one training step or, for
+// a network for inference, one evaluation for each run, and returns what every
+// dispatch took by the device's clock, in order. A run before them, which
+// carries the driver's compiling, does not count. Like TrainStep it changes the
+// parameters. A device without timestamps is an error.
+func (m *Model) Profile(h Hyper, runs int) (times []StepTime, err error) {
+	if runs < 1 {
+		return nil, fmt.Errorf("sparsenet: a profile of %d runs: want at least 1", runs)
+	}
+	program, step, training := m.Train, m.TrainStep, uint32(1)
+	if m.Train == nil {
+		program, step, training = m.Eval, m.EvalStep, 0
+	}
+	if _, err := step(h); err != nil { // leaves statistics as the program expects them
+		return nil, err
+	}
+	times = program.timed()
+	steps := make([]ops.Step, len(times))
+	for i := range times {
+		steps[i] = times[i].Step
+	}
+	r, err := record.New(m.Device, m.mem, steps, record.Options{Timestamps: true})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	taken := make([][]time.Duration, len(times))
+	for i := range runs + 1 {
+		if _, err := m.run(r, h, training); err != nil {
+			return nil, err
+		}
+		if training != 0 {
+			m.ready = false
+			m.stats.trained()
+		}
+		for k, d := range r.Times() {
+			if i > 0 {
+				taken[k] = append(taken[k], d)
+			}
+		}
+	}
+	for k := range times {
+		slices.Sort(taken[k])
+		times[k].Time = taken[k][runs/2]
+	}
+	return times, nil
+}
+
+// timed returns the steps of p with their phases.
+func (p *Program) timed() []StepTime {
+	var all []StepTime
+	for _, q := range p.parts {
+		for _, s := range q.steps() {
+			all = append(all, StepTime{Step: s, Phase: q.phase})
+		}
+	}
+	return all
+}
