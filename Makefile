@@ -1,6 +1,5 @@
 # Every target works from a fresh clone on Debian 12 or newer, or Ubuntu, with Go.
 
-FASHION := /usr/share/datasets/fashion-mnist
 FUZZTIME := 60s
 
 help:     ## print this
@@ -8,7 +7,8 @@ help:     ## print this
 
 run:      ## install what is missing, train a small SparseNet on Fashion-MNIST
 	tools/setup.sh run
-	go run ./cmd/sparsenet train --dataset fashion-mnist --data $(FASHION) --depth 16 --growth 8 --images 10000 --epochs 3 --out runs/fashion
+	go build -o bin/ ./cmd/sparsenet
+	bin/sparsenet train --dataset fashion-mnist --depth 16 --growth 8 --epochs 1 --schedule cosine --pad 0 --out runs/fashion-$$(date +%Y%m%d-%H%M%S)
 
 test:     ## install what is missing, all tests on lavapipe and then on SwiftShader
 	tools/setup.sh test

@@ -26,7 +26,7 @@ func (o ActMaxPool) Forward() []Step {
 	o.check(o.Label, o.X[0].Block, o.Y.Block)
 	var steps []Step
 	c := uint32(0)
-	for _, x := range o.X.Split(o.Env.Range) {
+	for _, x := range o.Env.split(o.X) {
 		in, out := x[0].Block, o.Y.Block
 		for c0, y := range starts(o.Env.runs(o.Y.Slice(c, c+x.C()))) {
 			rows := y.Elems() / uint64(out.W)
@@ -56,7 +56,7 @@ func (o ActMaxPool) BackwardData(x View, c0 uint32, dz View) []Step {
 			Label: o.Label + "/act_pool_max_bwd", Kernel: &shaders.ActPoolMaxBwd, Args: bind(v[0], links, v[1], v[2]),
 			Spec: []uint32{o.R, o.S, o.Stride, o.Pad},
 			Push: &shaders.ActPoolMaxBwdPush{Rows: uint32(rows), Link: Planes{links}.Base(links) / LinkWords, N: in.N, H: in.H, W: in.W,
-				HOut: out.H, WOut: out.W, X: where(v[0]), DY: where(v[1]), DZ: where(v[2])},
+				HOut: out.H, WOut: out.W, X: where(v[0]), DY: where(v[1]), Dz: where(v[2])},
 			Groups: rowGroups(rows),
 		})
 		c0 += v[0].C()

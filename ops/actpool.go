@@ -21,7 +21,7 @@ type ActPool struct {
 func (o ActPool) Forward() []Step {
 	var steps []Step
 	c := uint32(0)
-	for _, x := range o.X.Split(o.Env.Range) {
+	for _, x := range o.Env.split(o.X) {
 		b := x[0].Block
 		n := uint64(x.C()) * uint64(b.N)
 		y := Planes{o.Y.Slice(c, c+x.C())}

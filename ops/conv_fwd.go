@@ -55,7 +55,7 @@ func (o *Conv) Forward() []Step {
 	k0 := uint32(0)
 	for _, run := range o.Env.runs(o.Y) {
 		c0 := uint32(0)
-		for _, x := range o.X.Split(o.Env.Range) {
+		for _, x := range o.Env.split(o.X) {
 			steps = append(steps, o.forward(x, c0, run[0], k0))
 			c0 += x.C()
 		}

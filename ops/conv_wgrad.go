@@ -27,6 +27,9 @@ func (o *Conv) splits() splits {
 	}
 	s.kt = min(tileChannels(o.K()), max(1, wgradShared/o.S))
 	s.ct = min(8, max(1, wgradSums/(s.kt*s.rt*o.S)))
+	if o.Pool { // four loads per value: the loop would take long to compile
+		s.ct = min(4, s.ct)
+	}
 	y := o.Y.Block
 	strips := uint64(y.N) * uint64(y.H) * uint64(ceilDiv(y.W, s.px))
 	g := s.groups(o, o.C(), o.K())
@@ -53,7 +56,7 @@ func (o *Conv) BackwardWeights() []Step {
 	var steps []Step
 	for k0, dy := range starts(o.Env.runs(o.DY)) {
 		c0 := uint32(0)
-		for _, x := range o.X.Split(o.Env.Range) {
+		for _, x := range o.Env.split(o.X) {
 			if o.quad != nil {
 				steps = append(steps, o.quadWeightStep(x, c0, dy, k0, dst))
 			} else {

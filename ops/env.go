@@ -15,6 +15,7 @@ func (c Class) String() string { return [...]string{"plain", "quad"}[c] }
 // same Env gives the same plan and the same steps anywhere.
 type Env struct {
 	Range  uint64  // largest bound range in bytes; every device takes 128 MiB
+	Chunk  uint64  // bytes of a memory object of the plan: no bound range crosses a multiple of it; 0: there is one object
 	Class  Class   // which kernel forms to prefer
 	Tables *Tables // where ops keep their constant tables
 }
@@ -24,6 +25,12 @@ const DefaultRange = 128 << 20
 
 // NewEnv returns an Env for plain kernels and the guaranteed range.
 func NewEnv() *Env { return &Env{Range: DefaultRange, Tables: &Tables{}} }
+
+// split cuts p into the fewest consecutive groups that can be bound.
+func (e *Env) split(p Planes) []Planes { return p.Split(e.Range, e.Chunk) }
+
+// binds reports whether x can be bound.
+func (e *Env) binds(x extent) bool { return x.fits(e.Range, e.Chunk) }
 
 // runs cuts views of equal channel count into runs of planes in step, so that
 // each view of a run can be bound within e.Range. Elementwise and per-channel

@@ -56,7 +56,7 @@ type Gather struct {
 // source says how the gradient of what a reader reads comes from its DY.
 type source uint32
 
-// The sources, as shaders/conv_gather.glsl has them.
+// The sources, as shaders/conv_gather.comp has them.
 const (
 	fromConv   source = iota // the transposed convolution
 	fromHead                 // global average pooling
@@ -245,7 +245,7 @@ func (o *Gather) parts(n int, bound func(i int) []Planes) [][2]int {
 	var all []extent // of the bindings of the last run
 	for i := range n {
 		one := bound(i)
-		if len(out) > 0 && joins(all, one, o.Env.Range) {
+		if len(out) > 0 && o.Env.joins(all, one) {
 			out[len(out)-1][1] = i + 1
 		} else {
 			out, all = append(out, [2]int{i, i + 1}), make([]extent, len(one))
@@ -260,11 +260,10 @@ func (o *Gather) parts(n int, bound func(i int) []Planes) [][2]int {
 	return out
 }
 
-// joins reports whether descriptors of all and what one adds to each have at most
-// limit bytes.
-func joins(all []extent, one []Planes, limit uint64) bool {
+// joins reports whether all and what one adds to each can be bound.
+func (e *Env) joins(all []extent, one []Planes) bool {
 	for j, p := range one {
-		if !all[j].and(p.extent()).fits(limit) {
+		if !e.binds(all[j].and(p.extent())) {
 			return false
 		}
 	}

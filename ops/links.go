@@ -64,7 +64,7 @@ func (o *Links) Steps() []Step {
 // the start of the binding that holds it when x is bound in segments of e.Range.
 func linkPlanes(e *Env, x Planes) []uint32 {
 	var out []uint32
-	for _, seg := range x.Split(e.Range) {
+	for _, seg := range e.split(x) {
 		bases := seg.Bases()
 		for i, v := range seg {
 			base, plane := bases[i], uint32(v.Block.Plane())

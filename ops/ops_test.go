@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { optest.Main(m) }
 
 // plain lists the tables of the ops without convolution.
 var plain = []string{"relu", "stats", "batchnorm", "maxpool", "avgpool", "globalpool", "concat", "copy",
-	"linear", "softmax", "dropout", "sgd", "norm2", "batch"}
+	"linear", "softmax", "dropout", "sgd", "norm2", "batch", "actpool", "actmaxpool"}
 
 // change returns c with its steps changed by f.
 func change(c optest.Case, f func([]ops.Step) []ops.Step) optest.Case {
@@ -144,6 +144,12 @@ var faults = map[string]struct {
 	"plain momentum":       {"sgd", func(s *ops.Step) { spec(s, &shaders.Sgd, 0) }},
 	"word left out":        {"norm2", func(s *ops.Step) { on(s, func(p *shaders.NormTilePush) { p.N-- }) }},
 	"tile left out":        {"norm2", func(s *ops.Step) { on(s, func(p *shaders.NormMergePush) { p.Tiles-- }) }},
+	"other channel's bn":   {"actmaxpool", func(s *ops.Step) { on(s, func(p *shaders.ActPoolMaxPush) { p.CLo++ }) }},
+	"activated otherwise":  {"actmaxpool", func(s *ops.Step) { on(s, func(p *shaders.ActPoolMaxBwdPush) { p.Link ^= 1 }) }},
+	"act window too small": {"actmaxpool", func(s *ops.Step) { less(s, &shaders.ActPoolMaxBwd, 0) }},
+	"act padding":          {"actmaxpool", func(s *ops.Step) { less(s, &shaders.ActPoolMax, 3) }},
+	"shared by windows":    {"actmaxgather", func(s *ops.Step) { less(s, &shaders.ConvGather, shaders.ConvGather.SpecIndex("SOURCE")) }},
+	"act pixel left out":   {"actpool", func(s *ops.Step) { on(s, func(p *shaders.ActPoolPush) { p.Area-- }) }},
 	"mirrored or not":      {"batch", func(s *ops.Step) { on(s, func(p *shaders.BatchPush) { p.Flip ^= 1 }) }},
 	"other padding":        {"batch", func(s *ops.Step) { on(s, func(p *shaders.BatchPush) { p.Pad++ }) }},
 	"channels swapped":     {"batch", func(s *ops.Step) { on(s, func(p *shaders.BatchPush) { p.Mean0, p.Mean1 = p.Mean1, p.Mean0 }) }},

@@ -106,11 +106,15 @@ func TestSplitCoversEverythingWithinTheLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		plane := rapid.IntRange(1, 200).Draw(t, "plane")
 		limit := uint64(4*plane + Align + rapid.IntRange(0, 4000).Draw(t, "room"))
+		chunk := uint64(1<<14) * rapid.Uint64Range(0, 2).Draw(t, "chunk") // a block has at most 16,000 bytes
 		var p Planes
 		var off uint64
 		for range rapid.IntRange(1, 8).Draw(t, "views") {
 			b := &Block{C: uint32(rapid.IntRange(1, 20).Draw(t, "c")), N: 1, H: 1, W: uint32(plane), Off: off}
-			off = alignUp(off + b.Bytes() + uint64(rapid.IntRange(0, 2000).Draw(t, "hole")))
+			if chunk > 0 {
+				b.Off = avoidCut(off, b.Bytes(), chunk)
+			}
+			off = alignUp(b.Off + b.Bytes() + uint64(rapid.IntRange(0, 2000).Draw(t, "hole")))
 			p = append(p, b.All())
 		}
 		if rapid.Bool().Draw(t, "newest first") {
@@ -128,9 +132,12 @@ func TestSplitCoversEverythingWithinTheLimit(t *testing.T) {
 		for _, v := range p {
 			want = append(want, planes(v)...)
 		}
-		for _, g := range p.Split(limit) {
-			_, n := g.Range()
+		for _, g := range p.Split(limit, chunk) {
+			off, n := g.Range()
 			assert.LessOrEqual(t, n, limit)
+			if chunk > 0 {
+				assert.Equal(t, off/chunk, (off+n-1)/chunk, "a binding crosses a chunk")
+			}
 			for _, v := range g {
 				flat = append(flat, planes(v)...)
 			}

@@ -32,7 +32,7 @@ func (o *Conv) measure() {
 
 // quadForward reads X, Links and W and writes Y and, if it measures, Tiles.
 func (o *Conv) quadForward() []Step {
-	q, segments := o.quad, o.X.Split(o.Env.Range)
+	q, segments := o.quad, o.Env.split(o.X)
 	row, taps, outs := o.C()*o.taps(), o.taps(), o.quad.pack.outs
 	var jobs []packJob
 	var steps []quadConvStep
@@ -98,7 +98,7 @@ func (d *quadData) steps(e *Env, label string, r Reader, dx View, acc bool) []St
 	var steps []quadConvStep
 	for c0 := uint32(0); c0 < dx.C(); c0 += d.pack.outs {
 		c1, k0 := min(dx.C(), c0+d.pack.outs), uint32(0)
-		for i, seg := range dy.Split(e.Range) {
+		for i, seg := range e.split(dy) {
 			steps = append(steps, quadConvStep{shape: d.shape, pack: d.pack, job: len(jobs), x: seg, c0: k0, links: d.links,
 				y: dx.Slice(c0, c1), acc: acc || i > 0})
 			jobs = append(jobs, r.turned(k0, seg.C(), r.C0+c0, c1-c0))

@@ -69,7 +69,7 @@ func (p *quadPack) steps(e *Env) []Step {
 	var words []uint32
 	for lo := 0; lo < len(p.jobs); {
 		hi, w, all := lo, Planes(nil), nothing
-		for hi < len(p.jobs) && (hi == lo || all.with(p.jobs[hi].w).fits(e.Range)) {
+		for hi < len(p.jobs) && (hi == lo || e.binds(all.with(p.jobs[hi].w))) {
 			w, all = append(w, p.jobs[hi].w), all.with(p.jobs[hi].w)
 			hi++
 		}

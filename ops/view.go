@@ -131,10 +131,11 @@ func (e extent) bound() (off, bytes uint64) {
 	return off, e.hi - off
 }
 
-// fits reports whether a descriptor of e has at most limit bytes.
-func (e extent) fits(limit uint64) bool {
-	_, n := e.bound()
-	return n <= limit
+// fits reports whether one descriptor of at most limit bytes covers e and stays
+// within a chunk; 0 is no chunks.
+func (e extent) fits(limit, chunk uint64) bool {
+	off, n := e.bound()
+	return n <= limit && (chunk == 0 || n == 0 || off/chunk == (off+n-1)/chunk)
 }
 
 func (p Planes) extent() extent {
@@ -177,15 +178,16 @@ func baseFrom(off uint64, v View) uint32 {
 }
 
 // Split cuts p into consecutive groups whose bound ranges are at most limit
-// bytes each, cutting between planes where a view alone is larger. A single
-// plane larger than limit is an error of the plan, found before; Split panics.
-func (p Planes) Split(limit uint64) []Planes {
+// bytes each and do not cross a multiple of chunk, cutting between planes where a
+// view alone is larger; chunk 0 is no chunks. A single plane larger than limit is
+// an error of the plan, found before; Split panics.
+func (p Planes) Split(limit, chunk uint64) []Planes {
 	var out []Planes
 	var cur Planes
 	e := nothing
 	for _, v := range p {
 		for v.C() > 0 {
-			n := e.room(v, limit)
+			n := e.room(v, limit, chunk)
 			if n == 0 && len(cur) == 0 {
 				panic(fmt.Sprintf("ops: one plane of %v has %d bytes, more than a range of %d", v, 4*v.Block.Plane(), limit))
 			}
@@ -204,15 +206,14 @@ func (p Planes) Split(limit uint64) []Planes {
 	return out
 }
 
-// room returns how many planes of v a descriptor of at most limit bytes takes
-// beside e.
-func (e extent) room(v View, limit uint64) uint32 {
-	if e.with(v).fits(limit) {
+// room returns how many planes of v a descriptor that fits takes beside e.
+func (e extent) room(v View, limit, chunk uint64) uint32 {
+	if e.with(v).fits(limit, chunk) {
 		return v.C()
 	}
 	lo, hi := uint32(0), v.C()
 	for lo+1 < hi { // lo planes fit, hi do not
-		if m := (lo + hi) / 2; e.with(v.Slice(0, m)).fits(limit) {
+		if m := (lo + hi) / 2; e.with(v.Slice(0, m)).fits(limit, chunk) {
 			lo = m
 		} else {
 			hi = m

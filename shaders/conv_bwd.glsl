@@ -14,6 +14,7 @@
 #include "tile.glsl"
 
 const uint FACE = POOL ? 2 : 1;
+const uint GY = PY * FACE, GX = PX * FACE; // a tile in pixels of the map
 const float SHARE = POOL ? 0.25 : 1.0;
 
 layout(binding = 0) restrict readonly buffer DY { float dy[]; };
@@ -66,8 +67,5 @@ void gradient(Source g, Spot t, Extents e, uint c0, uint channels) {
 }
 
 // bwd_spot returns this invocation's tile in the map.
-Spot bwd_spot(Extents e) {
-    uint h = PY * FACE, w = PX * FACE;
-    return tile_spot((e.h + h - 1) / h, (e.w + w - 1) / w);
-}
+Spot bwd_spot(Extents e) { return tile_spot((e.h + GY - 1) / GY, (e.w + GX - 1) / GX); }
 #endif

@@ -11,9 +11,17 @@
 // CPU reference: ops/ref.ConvBackwardData. Host: ops.Conv.
 
 #define DX_ACCESS writeonly
-void put(uint i, float v);
 #include "conv_bwd_data.glsl"
 
-void put(uint i, float v) { dx[i] = v; }
-
-void main() { run(); }
+void main() {
+    Spot t = spot();
+    if (t.n >= p.n)
+        return;
+    uint c0 = gl_WorkGroupID.y * KT;
+    sum(t, c0);
+    [[unroll]] for (uint o = 0; o < KT; o++)
+        [[unroll]] for (uint i = 0; i < GY; i++)
+            [[unroll]] for (uint j = 0; j < GX; j++)
+                if (c0 + o < p.c && wanted(t, i, j))
+                    dx[place(t, c0 + o, i, j)] = SHARE * acc[(o * PY + i / FACE) * PX + j / FACE];
+}

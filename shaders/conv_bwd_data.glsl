@@ -20,19 +20,16 @@ layout(push_constant) uniform Push {
 
 layout(binding = 2) restrict DX_ACCESS buffer DX { float dx[]; };
 
-void run() {
-    Extents e = Extents(p.n, p.h, p.w, p.p, p.q);
-    Spot t = bwd_spot(e);
-    if (t.n >= p.n)
-        return;
-    uint c0 = gl_WorkGroupID.y * KT;
-    gradient(Source(p.dy_base, p.k, p.w_base, p.w_row), t, e, c0, p.c);
-    [[unroll]] for (uint o = 0; o < KT; o++)
-        [[unroll]] for (uint i = 0; i < PY * FACE; i++)
-            [[unroll]] for (uint j = 0; j < PX * FACE; j++) {
-                uint y = t.y * PY * FACE + i, x = t.x * PX * FACE + j;
-                if (c0 + o < p.c && y < p.h && x < p.w)
-                    put(px(p.dx, c0 + o, (t.n * p.h + y) * p.w + x), SHARE * acc[(o * PY + i / FACE) * PX + j / FACE]);
-            }
+// sum fills acc with the sums of tile t for input channels from c0 on.
+void sum(Spot t, uint c0) {
+    gradient(Source(p.dy_base, p.k, p.w_base, p.w_row), t, Extents(p.n, p.h, p.w, p.p, p.q), c0, p.c);
 }
+
+// spot returns the tile of this invocation.
+Spot spot() { return bwd_spot(Extents(p.n, p.h, p.w, p.p, p.q)); }
+
+// wanted reports whether row i and column j of a tile are in the map; place
+// returns the element of channel c.
+bool wanted(Spot t, uint i, uint j) { return t.y * GY + i < p.h && t.x * GX + j < p.w; }
+uint place(Spot t, uint c, uint i, uint j) { return px(p.dx, c, (t.n * p.h + t.y * GY + i) * p.w + t.x * GX + j); }
 #endif

@@ -9,9 +9,18 @@
 // CPU reference: ops/ref.ConvBackwardData. Host: ops.Conv.
 
 #define DX_ACCESS
-void put(uint i, float v);
+#define HELD
 #include "conv_bwd_data.glsl"
 
-void put(uint i, float v) { dx[i] += v; }
-
-void main() { run(); }
+void main() {
+    Spot t = spot();
+    if (t.n >= p.n)
+        return;
+    uint c0 = gl_WorkGroupID.y * KT;
+    sum(t, c0);
+    tile_hold(SHARE);
+    [[dont_unroll]] for (uint o = 0; o < KT; o++)
+        [[dont_unroll]] for (uint i = 0; i < GY * GX; i++)
+            if (c0 + o < p.c && wanted(t, i / GX, i % GX))
+                dx[place(t, c0 + o, i / GX, i % GX)] += tile_held(o, i / GX / FACE, i % GX / FACE);
+}

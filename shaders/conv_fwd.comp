@@ -13,9 +13,19 @@
 // CPU reference: ops/ref.Conv. Host: ops.Conv.
 
 #define Y_ACCESS writeonly
-void put(uint i, float v);
 #include "conv_fwd.glsl"
 
-void put(uint i, float v) { y[i] = v; }
-
-void main() { run(); }
+void main() {
+    Spot t = spot();
+    if (t.n >= p.n)
+        return;
+    uint k0 = gl_WorkGroupID.y * KT;
+    sum(t, k0);
+    [[unroll]] for (uint o = 0; o < KT; o++) {
+        float bias = BIAS ? b[p.b_base + min(k0 + o, p.k - 1)] : 0.0;
+        [[unroll]] for (uint i = 0; i < PY; i++)
+            [[unroll]] for (uint j = 0; j < PX; j++)
+                if (k0 + o < p.k && wanted(t, i, j))
+                    y[place(t, k0 + o, i, j)] = acc[(o * PY + i) * PX + j] + bias;
+    }
+}

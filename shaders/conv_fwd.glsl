@@ -44,24 +44,8 @@ void load(Link l, Spot t, uint r) {
             window[i * VW + j] = input_at(l, t.n, y0 + int(i * STRIDE), x0 + int(j), p.h, p.w);
 }
 
-void store(Spot t, uint k0) {
-    [[unroll]] for (uint o = 0; o < KT; o++) {
-        uint k = k0 + o;
-        float bias = BIAS ? b[p.b_base + min(k, p.k - 1)] : 0.0;
-        [[unroll]] for (uint i = 0; i < PY; i++)
-            [[unroll]] for (uint j = 0; j < PX; j++) {
-                uint qy = t.y * PY + i, qx = t.x * PX + j;
-                if (k < p.k && qy < p.p && qx < p.q)
-                    put(px(p.y, k, (t.n * p.p + qy) * p.q + qx), acc[(o * PY + i) * PX + j] + bias);
-            }
-    }
-}
-
-void run() {
-    Spot t = tile_spot((p.p + PY - 1) / PY, (p.q + PX - 1) / PX);
-    if (t.n >= p.n)
-        return;
-    uint k0 = gl_WorkGroupID.y * KT;
+// sum fills acc with the sums of tile t for output channels from k0 on.
+void sum(Spot t, uint k0) {
     tile_clear();
     for (uint c = p.c_lo; c < p.c_hi; c++) {
         Link l = link_unpack(links[2 * c], links[2 * c + 1]);
@@ -72,6 +56,13 @@ void run() {
             tile_multiply(r);
         }
     }
-    store(t, k0);
 }
+
+// spot returns the tile of this invocation.
+Spot spot() { return tile_spot((p.p + PY - 1) / PY, (p.q + PX - 1) / PX); }
+
+// wanted reports whether row i and column j of a tile are in the output; place
+// returns the element of channel k.
+bool wanted(Spot t, uint i, uint j) { return t.y * PY + i < p.p && t.x * PX + j < p.q; }
+uint place(Spot t, uint k, uint i, uint j) { return px(p.y, k, (t.n * p.p + t.y * PY + i) * p.q + t.x * PX + j); }
 #endif

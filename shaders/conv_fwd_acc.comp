@@ -10,9 +10,20 @@
 // CPU reference: ops/ref.Conv. Host: ops.Conv.
 
 #define Y_ACCESS
-void put(uint i, float v);
+#define HELD
 #include "conv_fwd.glsl"
 
-void put(uint i, float v) { y[i] += v; }
-
-void main() { run(); }
+void main() {
+    Spot t = spot();
+    if (t.n >= p.n)
+        return;
+    uint k0 = gl_WorkGroupID.y * KT;
+    sum(t, k0);
+    tile_hold(1.0);
+    [[dont_unroll]] for (uint o = 0; o < KT; o++) {
+        float bias = BIAS ? b[p.b_base + min(k0 + o, p.k - 1)] : 0.0;
+        [[dont_unroll]] for (uint i = 0; i < PY * PX; i++)
+            if (k0 + o < p.k && wanted(t, i / PX, i % PX))
+                y[place(t, k0 + o, i / PX, i % PX)] += tile_held(o, i / PX, i % PX) + bias;
+    }
+}

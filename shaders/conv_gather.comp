@@ -4,7 +4,7 @@
 
 // conv_gather: what a map receives from readers of one geometry.
 //
-//     D_j   = W_jᵀ·dy_j (conv_bwd_data), or dy_j/(H·W) for a head
+//     D_j   = W_jᵀ·dy_j (conv_bwd_data), dy_j/(H·W) for a head, or dy_j itself
 //     g[c]  = (add ? g[c] : 0) + Σ_j gamma_j[c]·[z_j > 0]·D_j
 //     partial[j][c][group] = Σ over the group's pixels of [z_j > 0]·D_j·(1, xhat)
 //
@@ -15,15 +15,17 @@
 // CPU reference: ops/ref.Gather. Host: ops.Gather.
 
 #include "view.glsl"
+#define HELD
 #include "act.glsl"
 #include "conv_bwd.glsl"
 
-// GLOBAL: the readers are heads, batch norm - ReLU - global average pooling -
-// linear; their dy is the gradient of the pooled features, [c][n].
-layout(constant_id = 8) const bool GLOBAL = false;
+// SOURCE is what the readers are, ops.source: convolutions; heads (batch norm -
+// ReLU - global average pooling - linear), whose dy is the gradient of the pooled
+// features, [c][n]; or direct ones, whose dy is the gradient of what they read.
+layout(constant_id = 8) const uint SOURCE = 0;
+const uint CONV = 0, HEAD = 1;
 
 const uint LANES = 64;
-const uint GY = PY * FACE, GX = PX * FACE; // a tile in pixels of the map
 
 layout(push_constant) uniform Push {
     View x;       // c planes: the map
@@ -46,7 +48,7 @@ layout(binding = 5) restrict buffer G { float g[]; };
 layout(binding = 6) restrict writeonly buffer Partial { vec2 partial[]; };
 
 // Words of a table entry, ops.gatherEntry.
-const uint DY_BASE = 0;  // first element of dy[0]; GLOBAL: of the map's first channel
+const uint DY_BASE = 0;  // first element of dy[0]; without convolution, of the map's first channel
 const uint DY_COUNT = 1; // planes of dy
 const uint W_BASE = 2;   // first element of w[0] at the map's first channel
 const uint W_ROW = 3;    // elements from w[k] to w[k+1]
@@ -54,26 +56,23 @@ const uint LINK = 4;     // index among the links of the map's first channel
 const uint PARTIAL = 5;  // index of the first partial sums: [channel][group]
 const uint WORDS = 6;
 
-shared float held[KT * PY * PX * LANES];
 shared vec2 sums[KT * LANES]; // (dbeta, dgamma) of each invocation, then of 16 each
 
-// pooled fills acc with the gradient that global average pooling hands back.
-void pooled(uint dy_base, uint n, uint c0) {
-    [[unroll]] for (uint o = 0; o < KT; o++) {
-        float v = dy[dy_base + min(c0 + o, p.c - 1) * p.n + n] / float(p.h * p.w);
-        [[unroll]] for (uint i = 0; i < PY * PX; i++)
-            acc[o * PY * PX + i] = v;
-    }
+// handed fills acc with the gradient that a reader without convolution hands back.
+void handed(uint dy_base, Spot t, uint c0) {
+    [[unroll]] for (uint o = 0; o < KT; o++)
+        [[unroll]] for (uint i = 0; i < PY * PX; i++) {
+            uint c = min(c0 + o, p.c - 1), y = min(t.y * PY + i / PX, p.h - 1), qx = min(t.x * PX + i % PX, p.w - 1);
+            uint at = SOURCE == HEAD ? c * p.n + t.n : ((c * p.n + t.n) * p.h + y) * p.w + qx;
+            acc[o * PY * PX + i] = dy[dy_base + at] / (SOURCE == HEAD ? float(p.h * p.w) : 1.0);
+        }
 }
 
 // fold masks acc, writes gamma·acc to g or adds it, and leaves the sums of the
-// masked gradient and of its product with xhat. The loops stay loops, over values
-// in shared memory that only their own invocation sees: unrolled, this is most of
-// the kernel's compilation.
+// masked gradient and of its product with xhat.
 void fold(uint first, bool add, Spot t, uint c0) {
     uint lane = gl_LocalInvocationID.x;
-    [[unroll]] for (uint i = 0; i < KT * PY * PX; i++)
-        held[i * LANES + lane] = SHARE * acc[i];
+    tile_hold(SHARE);
     [[dont_unroll]] for (uint o = 0; o < KT; o++) {
         uint c = min(c0 + o, p.c - 1);
         Link l = link_unpack(links[2 * (first + c)], links[2 * (first + c) + 1]);
@@ -84,7 +83,7 @@ void fold(uint first, bool add, Spot t, uint c0) {
                 continue;
             uint pixel = (t.n * p.h + y) * p.w + qx, at = px(p.g, c, pixel);
             float xhat = link_xhat(l, x[px(p.x, c, pixel)]);
-            float d = held[((o * PY + ty / FACE) * PX + tx / FACE) * LANES + lane];
+            float d = tile_held(o, ty / FACE, tx / FACE);
             d = link_pre(l, xhat) > 0.0 ? d : 0.0;
             s += vec2(d, d * xhat);
             float v = l.gamma * d;
@@ -124,10 +123,10 @@ void main() {
     Spot in_map = Spot(min(t.n, p.n - 1), t.y, t.x);
     for (uint r = 0; r < p.readers; r++) {
         uint at = p.table + r * WORDS;
-        if (GLOBAL)
-            pooled(table[at + DY_BASE], in_map.n, c0);
-        else
+        if (SOURCE == CONV)
             gradient(Source(table[at + DY_BASE], table[at + DY_COUNT], table[at + W_BASE], table[at + W_ROW]), in_map, e, c0, p.c);
+        else
+            handed(table[at + DY_BASE], in_map, c0);
         fold(table[at + LINK], p.add != 0 || r > 0, t, c0);
         reduce(table[at + PARTIAL], groups, group, c0);
     }

@@ -472,8 +472,8 @@ var ConvBwdData = Kernel{
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "a5d8fb1c38fc66390143b51089aa3042911b59016f78ab6f45e5cf7b41697881",
-	Module:  "c8ce9f4c71edb8a085986d4f6c7a869757a2285c3a2f59ccb6227d520003c6c4",
+	Source:  "947536e1c3db35f10894cb9b92342294fa3d46c428203991d8beaea877003c1b",
+	Module:  "22e50c25644bb8a0dfd6913b4cfd80712030b9dd635bca222b27b7cd65ccef2e",
 }
 
 // ConvBwdDataPush holds the push constants of conv_bwd_data.comp.
@@ -517,10 +517,11 @@ var ConvBwdDataAcc = Kernel{
 		{Name: "PAD", Default: 0x1},
 		{Name: "POOL", Default: 0x0},
 	},
-	Local:   [3]uint32{64, 1, 1},
-	LocalID: [3]int{-1, -1, -1},
-	Source:  "f21d66d576284c40fb4fde71c8250d2f95cfaba523a9dd9e1ff9e379998d6b48",
-	Module:  "534c2d499136209c2899ddf9a7ddf1f20b9142b5528d2f0ccda9f89f25207ea7",
+	Local:       [3]uint32{64, 1, 1},
+	LocalID:     [3]int{-1, -1, -1},
+	SharedBytes: 12288,
+	Source:      "c488673d1b44750a66f2dcb85eaf8051c6114bd3b6cac523085033e9f346bf34",
+	Module:      "7113934f090bf8ffffab8d0b14a100acb53fb68eba139f34a4f95f58d79e64a3",
 }
 
 // ConvBwdDataAccPush holds the push constants of conv_bwd_data_acc.comp.
@@ -623,8 +624,8 @@ var ConvFwd = Kernel{
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "fa9b62d81c5cd5c3f1f571d1076b33f3eb2809566eb10d3c864bac9ac58d6342",
-	Module:  "9837ab7bad68e50afb4d848d3e03c0f29b63b75b67c487ba771077f8ff4ab67b",
+	Source:  "59962f753086bbb3bf2838f97085d90c95bb07403ae87562072ab5c19723cf4b",
+	Module:  "9cbfcf4821c8eaf1fe8680bc62afe117acc966f775d615ce901155e5b62aaed1",
 }
 
 // ConvFwdPush holds the push constants of conv_fwd.comp.
@@ -673,10 +674,11 @@ var ConvFwdAcc = Kernel{
 		{Name: "ACT", Default: 0x1},
 		{Name: "BIAS", Default: 0x0},
 	},
-	Local:   [3]uint32{64, 1, 1},
-	LocalID: [3]int{-1, -1, -1},
-	Source:  "09fa27aa019f542b2bae0561c14e928d4275a37851c608ceec230dff6f57e9a3",
-	Module:  "a38b9cd47351784af9a07619d445c0eba301e092b50018352603521729ab9ff6",
+	Local:       [3]uint32{64, 1, 1},
+	LocalID:     [3]int{-1, -1, -1},
+	SharedBytes: 12288,
+	Source:      "e08e9f92bc23cdf797b8deaf34fa33892c331a73601425def58a4a0ad93b05e2",
+	Module:      "15bc55b16133717241c44619afea7c7f87524c7011e07919ae03089be4820966",
 }
 
 // ConvFwdAccPush holds the push constants of conv_fwd_acc.comp.
@@ -724,13 +726,13 @@ var ConvGather = Kernel{
 		{Name: "STRIDE", Default: 0x1},
 		{Name: "PAD", Default: 0x1},
 		{Name: "POOL", Default: 0x0},
-		{Name: "GLOBAL", Default: 0x0},
+		{Name: "SOURCE", Default: 0x0},
 	},
 	Local:       [3]uint32{64, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
 	SharedBytes: 15360,
-	Source:      "f8ae73da7e76c5c590fc3de549210df4e46a4ea9fe1fdb06d4babccc4e5e130a",
-	Module:      "0701544fa9882624130236bc53a4abb12e1d749f901a85a95ee55393be6215b9",
+	Source:      "f30d3719da583561e8da114164c12e7e653e839bb7fa32b1971cbb9b6df5355d",
+	Module:      "b5a017199cffaa2e00dfc9128fb645727e14499b1b2c87d6e503569006533faa",
 }
 
 // ConvGatherPush holds the push constants of conv_gather.comp.
@@ -1379,8 +1381,8 @@ var QuadFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "ab50183e0fb716c0f58ec3df7e798c8ca4c72e79c740983a4307269d649af516",
-	Module:   "411209bf629ec12772f3a87aff5342a29eafcc8443c196a831c19bb1c3350674",
+	Source:   "aa61e5ad311c3c723ef982e8a39b433ef641cae223b69f5ac8691a926711abe3",
+	Module:   "67cb3cbfeedc5ee8e83d0cc63f3e95989f489a02f9a6dbdb763b4834e3289bde",
 }
 
 // QuadFwdPush holds the push constants of quad_fwd.comp.
@@ -1425,8 +1427,8 @@ var QuadFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "bc1b22b6ff507fbc3b2c65aef6a7694dcb32b661b9b5918fa01d805b29ba5b9a",
-	Module:   "c52d12d5f887b2574395dd4cb1b0315825769853417d1f6e8fa4bb72d41d5c4a",
+	Source:   "537d8d72d098b8cf2385d4324cd275548ef1bf22e20d5c1ebe98155062546030",
+	Module:   "884b0afffb61cdaf488f7958351670e86e5a115c1ac2f484d06ce6d16cddf779",
 }
 
 // QuadFwdAccPush holds the push constants of quad_fwd_acc.comp.

@@ -55,9 +55,9 @@ void run() {
         float sum = 0.0;
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
             o[r] = quad_of_points(a[j][r]);
-            sum += dot(o[r], vec4(1.0));
             if (TAIL == 0 || (id < int(p.columns) && j < p.k))
                 put(px(p.y, j, 0) / 4 + col.first + int(r) * col.stride, o[r]);
+            sum += dot(o[r], vec4(1.0)); // of what is stored: put may have added to it
         }
         if (STATS != 0) {
             float mean = subgroupAdd(sum) / float(4 * LANES * ROWS), m2 = 0.0;

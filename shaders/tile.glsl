@@ -40,6 +40,24 @@ void tile_multiply(uint r) {
         }
 }
 
+#ifdef HELD
+// What an invocation keeps of its sums in shared memory, to go through them in a
+// loop: unrolled, the last part of a kernel may take longer to compile than all
+// the rest. Nobody else reads them, so no barrier is needed.
+shared float held[KT * PY * PX * gl_WorkGroupSize.x];
+
+// tile_hold keeps the sums, times scale.
+void tile_hold(float scale) {
+    [[unroll]] for (uint i = 0; i < KT * PY * PX; i++)
+        held[i * gl_WorkGroupSize.x + gl_LocalInvocationID.x] = scale * acc[i];
+}
+
+// tile_held returns the kept sum of channel o, row y and column x.
+float tile_held(uint o, uint y, uint x) {
+    return held[((o * PY + y) * PX + x) * gl_WorkGroupSize.x + gl_LocalInvocationID.x];
+}
+#endif
+
 // Spot is where a tile lies: image, and first row and column in tiles.
 struct Spot {
     uint n;

@@ -28,7 +28,7 @@ type arena struct {
 	training bool
 	running  *mapStats
 	maps     []*ops.Block
-	stats    []*ops.Block // per map, of this batch; nil for the image
+	stats    []ops.View // per map, of this batch; nil in evaluation
 	nodes    []arenaNode
 	dpool    ops.View // gradient of the head's pooled features
 	scratch  uint64   // bytes of gradient that a gather holds at a time
@@ -38,25 +38,40 @@ type arena struct {
 type arenaNode struct {
 	links *ops.Links
 	conv  *ops.Conv
+	pool  *ops.ActMaxPool // of the ImageNet stem
 }
 
 func newArena(n *Network, p *Program, running *mapStats, training bool) *arena {
 	a := &arena{
-		Network: n, program: p, training: training, running: running,
-		stats: make([]*ops.Block, len(n.Graph.Maps)), scratch: n.Scratch,
+		Network: n, program: p, training: training, running: running, scratch: n.Scratch,
 	}
 	setDefault(&a.scratch, gradientScratch(n.Graph, n.Batch))
 	for id, m := range n.Graph.Maps {
 		b := n.input
 		if id > 0 {
 			b = n.mapBlock(m.Name, id)
-			if training {
-				a.stats[id] = ops.NewStatsBlock(m.Name+"/stats", uint32(m.C))
-			}
 		}
 		a.maps = append(a.maps, b)
 	}
+	if training {
+		a.stats = statsViews(n.Graph.Maps)
+	}
 	return a
+}
+
+// statsViews returns the places of all maps' statistics in one block, so that any
+// reader can bind those of its maps. The image has none.
+func statsViews(maps []MapInfo) []ops.View {
+	var planes uint32
+	for _, m := range maps[1:] {
+		planes += uint32(m.C)
+	}
+	block, views, at := ops.NewStatsBlock("stats", planes), make([]ops.View, len(maps)), uint32(0)
+	for id, m := range maps[1:] {
+		views[id+1] = block.View(at, at+uint32(m.C))
+		at += uint32(m.C)
+	}
+	return views
 }
 
 // forward adds the steps up to the loss.
@@ -64,11 +79,15 @@ func (a *arena) forward() {
 	for i := range a.Graph.Nodes {
 		g := &a.Graph.Nodes[i]
 		n := arenaNode{links: a.link(i, g)}
-		if g.Kind == Head {
+		switch g.Kind {
+		case Head:
 			a.head(g, n.links)
-		} else {
+		case StemPool:
+			n.pool = a.pool(g, n.links)
+			a.measure(g, nil, 0)
+		default:
 			n.conv = a.convolve(g, n.links)
-			a.measure(g, n.conv)
+			a.measure(g, n.conv.Tiles, n.conv.Tile)
 		}
 		a.nodes = append(a.nodes, n)
 	}
@@ -94,7 +113,7 @@ func (a *arena) link(node int, g *Node) *ops.Links {
 	var stats ops.Planes
 	for pos, id := range g.In {
 		if a.training {
-			stats = append(stats, a.stats[id].All())
+			stats = append(stats, a.stats[id])
 		} else {
 			stats = append(stats, a.running.eval(node, pos))
 		}
@@ -138,21 +157,25 @@ func (a *arena) dropout(g *Node) ops.Dropout {
 }
 
 // measure takes the statistics of the map that g has made, from the tiles that
-// its convolution left or, where it left none, from the map.
-func (a *arena) measure(g *Node, conv *ops.Conv) {
+// its convolution left or, where there are none, from the map.
+func (a *arena) measure(g *Node, tiles *ops.Block, tile uint32) {
 	if !a.training {
 		return
 	}
 	mean, variance := a.running.views(g.Out)
 	s := ops.NewStats(ops.Stats{
-		Env: a.env, Label: g.Name, Epsilon: Epsilon, X: a.maps[g.Out].All(), Words: a.stats[g.Out].All(),
-		RunningMean: mean, RunningVar: variance, State: a.state.All(), Partial: conv.Tiles, Tile: conv.Tile,
+		Env: a.env, Label: g.Name, Epsilon: Epsilon, X: a.maps[g.Out].All(), Words: a.stats[g.Out],
+		RunningMean: mean, RunningVar: variance, State: a.state.All(), Partial: tiles, Tile: tile,
 	})
-	if conv.Tiles != nil {
-		a.program.add(Forward, s.Merge)
-	} else {
-		a.program.add(Forward, s.Forward)
-	}
+	a.program.add(Forward, s.Forward)
+}
+
+// pool adds the max pooling of the activated input, the stem's second half.
+func (a *arena) pool(g *Node, links *ops.Links) *ops.ActMaxPool {
+	out := a.maps[g.Out].All()
+	p := &ops.ActMaxPool{Env: a.env, Label: g.Name, Window: window(g), X: a.inputs(g), Links: links.Out, Y: out, DY: out}
+	a.program.add(Forward, p.Forward)
+	return p
 }
 
 // head adds global average pooling of the activated inputs, the linear layer and
@@ -176,7 +199,9 @@ func (a *arena) backward() {
 		if g.Dropout > 0 {
 			a.program.add(Backward, a.dropout(g).Backward)
 		}
-		a.program.add(Backward, n.conv.BackwardWeights)
+		if n.conv != nil {
+			a.program.add(Backward, n.conv.BackwardWeights)
+		}
 	}
 }
 
@@ -197,22 +222,28 @@ func (a *arena) gather(g *Node) {
 
 // gatherPlanes adds the gradient of planes x of the map that g made.
 func (a *arena) gatherPlanes(g *Node, x ops.View) {
-	var readers []ops.Reader
-	for _, r := range a.Graph.Readers[g.Out] {
-		readers = append(readers, a.reader(r, x.Lo, x.Hi))
-	}
 	name := x.Block.Name
 	if x.C() < x.Block.C {
 		name = x.String()
 	}
-	scratch := *x.Block
-	scratch.Name, scratch.Purpose, scratch.C = name+"/gradient", ops.Scratch, x.C()
+	var readers []ops.Reader
+	for _, r := range a.Graph.Readers[g.Out] {
+		readers = append(readers, a.reader(r, x, name))
+	}
+	scratch := scratchLike(x, name+"/gradient")
 	coef := ops.Vector(name+"/coefficients", ops.Workspace, 4*int(x.C()))
 	gather := ops.NewGather(ops.Gather{
-		Env: a.env, Label: g.Name, X: x, Readers: readers, G: scratch.All(), Coef: coef, Stats: a.stats[g.Out].View(x.Lo, x.Hi),
+		Env: a.env, Label: g.Name, X: x, Readers: readers, G: scratch, Coef: coef, Stats: a.stats[g.Out].Slice(x.Lo, x.Hi),
 	})
-	finalise := ops.Finalise{Env: a.env, Label: g.Name, X: x, G: scratch.All(), Coef: coef}
+	finalise := ops.Finalise{Env: a.env, Label: g.Name, X: x, G: scratch, Coef: coef}
 	a.program.add(Backward, gather.Steps, finalise.Steps)
+}
+
+// scratchLike returns scratch of the shape of x.
+func scratchLike(x ops.View, name string) ops.View {
+	b := *x.Block
+	b.Name, b.Purpose, b.C = name, ops.Scratch, x.C()
+	return b.All()
 }
 
 // leastScratch is how many bytes of gradient a gather may hold in any network:
@@ -232,17 +263,23 @@ func gradientScratch(g *Graph, batch int) uint64 {
 	return n
 }
 
-// reader describes one reader of a map to the gather of its planes [lo, hi).
-func (a *arena) reader(r Read, lo, hi uint32) ops.Reader {
+// reader describes one reader of a map to the gather of its planes x, which are
+// called name. The gradient that a max pooling hands back is made first, in
+// scratch.
+func (a *arena) reader(r Read, x ops.View, name string) ops.Reader {
 	g, n := &a.Graph.Nodes[r.Node], &a.nodes[r.Node]
-	lo, hi = lo+uint32(r.C0), hi+uint32(r.C0)
+	lo, hi := x.Lo+uint32(r.C0), x.Hi+uint32(r.C0)
 	o := ops.Reader{
 		Label: g.Name, Geometry: geometry(g), Act: true, Cj: uint32(g.C), C0: lo, Links: n.links.Out,
 		DGamma: a.regions.grad(g.BN+".weight").Slice(lo, hi), DBeta: a.regions.grad(g.BN+".bias").Slice(lo, hi),
 	}
-	if g.Kind == Head {
+	switch g.Kind {
+	case Head:
 		o.GlobalPool, o.DY = true, a.dpool
-	} else {
+	case StemPool:
+		o.Direct, o.DY = true, scratchLike(x, name+"/activated_gradient")
+		a.program.add(Backward, func() []ops.Step { return n.pool.BackwardData(x, lo, o.DY) })
+	default:
 		o.DY, o.W = a.maps[g.Out].All(), a.regions.weight(g.Conv+".weight")
 	}
 	return o

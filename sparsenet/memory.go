@@ -148,12 +148,17 @@ func (m Memory) rows() []memoryRow {
 	}
 }
 
-// checkPlanes refuses a batch for which one channel of a map cannot be bound.
+// checkPlanes refuses a batch for which one channel of a map cannot be bound, or
+// does not fit a memory object.
 func (n *Network) checkPlanes() error {
+	limit, what := n.Range-ops.Align, "a bound range"
+	if n.Chunk < limit {
+		limit, what = n.Chunk, "a memory object"
+	}
 	for _, m := range n.Graph.Maps {
-		if plane := 4 * uint64(n.Batch) * uint64(m.H) * uint64(m.W); plane > n.Range-ops.Align {
+		if plane := 4 * uint64(n.Batch) * uint64(m.H) * uint64(m.W); plane > limit {
 			return fmt.Errorf("sparsenet: batch %d: %w", n.Batch,
-				&ops.TooLargeError{Block: "one channel of " + m.Name, Bytes: plane, Limit: n.Range - ops.Align, What: "a bound range"})
+				&ops.TooLargeError{Block: "one channel of " + m.Name, Bytes: plane, Limit: limit, What: what})
 		}
 	}
 	return nil

@@ -77,9 +77,6 @@ func (o *Options) setDefaults(g *Graph) error {
 	if g.Config.HeadGrid != 1 {
 		return fmt.Errorf("sparsenet: a head that pools to %d×%d can be counted, but not run: use head_grid 1", g.Config.HeadGrid, g.Config.HeadGrid)
 	}
-	if o.Engine == Arena && g.Config.Stem == ImageNet {
-		return fmt.Errorf("sparsenet: the arena engine does not run the ImageNet stem yet: use --engine layered")
-	}
 	return nil
 }
 
@@ -122,7 +119,7 @@ func NewNetwork(g *Graph, o Options) (*Network, error) {
 	if err := n.checkPlanes(); err != nil {
 		return nil, err
 	}
-	n.env = &ops.Env{Range: o.Range, Class: o.Class, Tables: &ops.Tables{}}
+	n.env = &ops.Env{Range: o.Range, Chunk: o.Chunk, Class: o.Class, Tables: &ops.Tables{}}
 	var err error
 	if n.regions, err = newRegions(g.Params, o.Range, !o.Inference); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ import (
 // The README shows this function (tools/docs_test.go holds it to that).
 
 // learn trains a SparseNet on set for one epoch.
-func learn(ctx context.Context, set *data.Set) error {
+func learn(ctx context.Context, device *gpu.Device, set *data.Set) error {
 	graph, err := sparsenet.Build(sparsenet.Config{
 		Depth: 16, Growth: []int{8}, Classes: set.Classes, Input: sparsenet.Input{H: set.H, W: set.W, C: set.C},
 	})
@@ -31,11 +31,6 @@ func learn(ctx context.Context, set *data.Set) error {
 		return err
 	}
 	fmt.Printf("%d parameters, %.1f MiB\n", graph.Counts().Parameters, sparsenet.MiB(network.Memory().Total))
-	device, err := gpu.Open(gpu.Options{}) // only now: all before needs none
-	if err != nil {
-		return err
-	}
-	defer device.Close()
 	model, err := network.Open(device, 1) // parameters from seed 1
 	if err != nil {
 		return err
@@ -61,16 +56,21 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if set, err = set.Pad(32, 32); err != nil { // 32 halves evenly, 28 does not
+	if set, err = set.Pad(32, 32); err != nil { // 32 halves evenly, down to the last stage
 		log.Fatal(err)
 	}
-	if err := learn(context.Background(), set); err != nil {
+	device, err := gpu.Open(gpu.Options{})
+	if err != nil {
 		log.Fatal(err)
+	}
+	defer device.Close()
+	if err := learn(context.Background(), device, set); err != nil {
+		log.Print(err)
 	}
 }
 
 func TestExample(t *testing.T) {
-	optest.Device(t) // skips or fails without one, as SPARSEVK_GPU says
+	device := optest.Device(t)
 	set := &data.Set{Name: "noise", H: 32, W: 32, C: 1, Classes: 10, Mean: []float32{0.5}, Std: []float32{0.3}}
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range 128 {
@@ -79,6 +79,7 @@ func TestExample(t *testing.T) {
 			set.Images = append(set.Images, byte(r.Uint32()))
 		}
 	}
-	require.NoError(t, learn(t.Context(), set))
-	require.ErrorContains(t, learn(t.Context(), &data.Set{}), "input 0x0x0")
+	require.NoError(t, learn(t.Context(), device, set))
+	set.Classes = 3
+	require.ErrorContains(t, learn(t.Context(), device, set), "label")
 }

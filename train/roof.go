@@ -22,23 +22,22 @@ const (
 	roofElements = 1 << 20              // of the multiply-adds: enough for the largest device
 	roofTime     = 2 * time.Millisecond // of one run of multiply-adds: long for a clock, short enough to fall between other work
 	// The fastest run counts, since a roof is what the device can do; a machine that
-	// does other things as well needs many to show it.
-	fmaRuns  = 250
-	copyRuns = 12
+	// does other things as well needs many runs to show it.
+	roofBudget = time.Second // for the runs of one measurement, of which there are at least two
 )
 
-// MeasureRoof measures dev, which takes about a second. It needs up to 192 MiB
+// MeasureRoof measures dev, which takes about two seconds. It needs up to 192 MiB
 // of device memory and gives it back. A device without timestamps is an error.
 func MeasureRoof(dev *gpu.Device) (Roof, error) {
 	env := ops.NewEnv()
 	y := ops.Vector("roof", ops.Scratch, roofElements)
 	fma := ops.RoofFma{Env: env, Label: "roof", Rounds: 1, Y: y.All()}
-	took, err := fastest(dev, nil, fma.Steps, 2)
+	took, err := fastest(dev, nil, fma.Steps, 0)
 	if err != nil {
 		return Roof{}, err
 	}
 	fma.Rounds = uint32(max(1, min(1<<16, roofTime/max(took, 1))))
-	if took, err = fastest(dev, nil, fma.Steps, fmaRuns); err != nil {
+	if took, err = fastest(dev, nil, fma.Steps, roofBudget); err != nil {
 		return Roof{}, err
 	}
 	r := Roof{MultiplyAdd: 2 * float64(fma.Steps()[0].MACs) / float64(took)}
@@ -48,7 +47,7 @@ func MeasureRoof(dev *gpu.Device) (Roof, error) {
 	// Memory that nobody wrote may be one page of zeros, over and over.
 	fill := ops.Fill{Env: env, Label: "roof", Value: 1, Y: from.All()}
 	wide := ops.RoofCopy{Env: env, Label: "roof", X: from.All(), Y: to.All()}
-	if took, err = fastest(dev, fill.Steps, wide.Steps, copyRuns); err != nil {
+	if took, err = fastest(dev, fill.Steps, wide.Steps, roofBudget); err != nil {
 		return Roof{}, err
 	}
 	r.Copy = 8 * float64(n) / float64(took)
@@ -66,9 +65,9 @@ func copyElements(dev *gpu.Device) int {
 	return int(max(ops.Align, min(roofBytes, free/8)) / ops.Align * ops.Align / 4)
 }
 
-// fastest returns the least time of the one dispatch of steps in so many runs,
-// after prepare, if any, has run.
-func fastest(dev *gpu.Device, prepare, steps func() []ops.Step, runs int) (best time.Duration, err error) {
+// fastest returns the least time of the one dispatch of steps in as many runs as
+// the budget allows, after prepare, if any, has run.
+func fastest(dev *gpu.Device, prepare, steps func() []ops.Step, budget time.Duration) (best time.Duration, err error) {
 	all := steps()
 	if prepare != nil {
 		all = append(prepare(), all...)
@@ -83,22 +82,23 @@ func fastest(dev *gpu.Device, prepare, steps func() []ops.Step, runs int) (best 
 	}
 	defer func() { err = errors.Join(err, mem.Close()) }()
 	if prepare != nil {
-		if _, err := repeat(dev, mem, prepare(), 1); err != nil {
+		if _, err := repeat(dev, mem, prepare(), 0); err != nil {
 			return 0, err
 		}
 	}
-	return repeat(dev, mem, steps(), runs)
+	return repeat(dev, mem, steps(), budget)
 }
 
-// repeat runs steps once to have them compiled, then runs times, and returns the
-// least time of the first dispatch.
-func repeat(dev *gpu.Device, mem *record.Memory, steps []ops.Step, runs int) (best time.Duration, err error) {
+// repeat runs steps once to have them compiled, then twice or for as long as the
+// budget lasts, and returns the least time of the first dispatch.
+func repeat(dev *gpu.Device, mem *record.Memory, steps []ops.Step, budget time.Duration) (best time.Duration, err error) {
 	r, err := record.New(dev, mem, steps, record.Options{Timestamps: true})
 	if err != nil {
 		return 0, fmt.Errorf("train: roof: %w", err)
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	for i := range runs + 1 {
+	start := time.Now()
+	for i := 0; i < 3 || time.Since(start) < budget; i++ {
 		if err := r.Run(); err != nil {
 			return 0, fmt.Errorf("train: roof: %w", err)
 		}

@@ -134,6 +134,9 @@ func (f *benchFlags) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	if f.kernels && d.Limits().TimestampBits == 0 {
+		return fmt.Errorf("bench: %q has no timestamps to time kernels with: leave out --kernels", d.Info().Name)
+	}
 	o.Class = f.dev.class(d)
 	n, err := sparsenet.NewNetwork(g, o)
 	if err != nil {
@@ -213,7 +216,7 @@ func (f *benchFlags) measure(ctx context.Context, m *sparsenet.Model, p *progres
 func profile(m *sparsenet.Model) (*kernelReport, error) {
 	times, err := train.Profile(m, profileRuns)
 	if err != nil {
-		return nil, fmt.Errorf("bench: kernels: %w", err)
+		return nil, err
 	}
 	r := &kernelReport{Phases: map[string]float64{}}
 	if r.Roof, err = train.MeasureRoof(m.Device); err != nil {

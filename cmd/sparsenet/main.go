@@ -23,6 +23,7 @@ var commands = []func() *cobra.Command{
 	newSummaryCommand,
 	newTrainCommand,
 	newEvalCommand,
+	newMemoryCommand,
 	newBenchCommand,
 	newVerifyCommand,
 	newSelftestCommand,

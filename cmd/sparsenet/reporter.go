@@ -42,7 +42,7 @@ func (r *reporter) start(m *sparsenet.Model, t *train.Trainer) {
 	fmt.Fprintf(r.out, "%s, %d parameters, %s engine, batch %d, %.1f MiB on %s (%s)\n",
 		m.Graph.Config.Name(), m.Graph.Params.Count(), m.Engine, m.Batch, float64(m.Device.Allocated())/(1<<20), i.Name, driverName(i))
 	if s := t.State(); s.Step > 0 {
-		fmt.Fprintf(r.out, "resumed after step %d, epoch %d, batch %d\n", s.Step, s.Epoch, s.Position)
+		fmt.Fprintf(r.out, "resumed after step %d: %d epochs and %d batches\n", s.Step, s.Epoch, s.Position)
 	}
 }
 
@@ -61,7 +61,7 @@ func (r *reporter) step(p train.Progress) {
 		_ = r.bar.Set(p.Batch) // a terminal that cannot be drawn on must not stop the training
 	case p.Step == 1 || time.Since(r.last) >= plainEvery:
 		r.last = time.Now()
-		fmt.Fprintf(r.out, "epoch %d/%d  batch %d/%d  loss %.4f  lr %g  %.1f images/s\n", p.Epoch+1, r.epochs, p.Batch, p.Batches, p.Loss, p.Rate, p.ImagesPerSecond)
+		fmt.Fprintf(r.out, "epoch %d/%d  batch %d/%d  loss %.4f  lr %.4g  %.1f images/s\n", p.Epoch+1, r.epochs, p.Batch, p.Batches, p.Loss, p.Rate, p.ImagesPerSecond)
 	}
 }
 
@@ -75,7 +75,7 @@ func (r *reporter) epoch(e train.Epoch) {
 	if e.Stopped {
 		what = fmt.Sprintf("stopped in epoch %d/%d", e.N+1, r.epochs)
 	}
-	fmt.Fprintf(r.out, "%s  step %d  loss %.4f  accuracy %.2f%%  lr %g  %.1f images/s", what, e.Step, e.Loss, 100*e.Accuracy, e.Rate, e.ImagesPerSecond)
+	fmt.Fprintf(r.out, "%s  step %d  loss %.4f  accuracy %.2f%%  lr %.4g  %.1f images/s", what, e.Step, e.Loss, 100*e.Accuracy, e.Rate, e.ImagesPerSecond)
 	if e.Valid != nil {
 		fmt.Fprintf(r.out, "  held out: loss %.4f  accuracy %.2f%%", e.Valid.Loss, 100*e.Valid.Accuracy())
 	}

@@ -145,13 +145,13 @@ func (s *selftest) table(ctx context.Context, op string) {
 func writeTable(w io.Writer, r *optest.TableReport) {
 	switch {
 	case r.Skipped != "":
-		fmt.Fprintf(w, "%-10s skipped: %s\n", r.Op, r.Skipped)
+		fmt.Fprintf(w, "%-13s skipped: %s\n", r.Op, r.Skipped)
 	case len(r.Failures) > 0:
-		fmt.Fprintf(w, "%-10s %4d cases  %d FAIL\n", r.Op, r.Cases, len(r.Failures))
+		fmt.Fprintf(w, "%-13s %4d cases  %d FAIL\n", r.Op, r.Cases, len(r.Failures))
 	case r.Worst == "":
-		fmt.Fprintf(w, "%-10s %4d cases  ok   to the bit\n", r.Op, r.Cases)
+		fmt.Fprintf(w, "%-13s %4d cases  ok   to the bit\n", r.Op, r.Cases)
 	default:
-		fmt.Fprintf(w, "%-10s %4d cases  ok   used %.2f by %s\n", r.Op, r.Cases, r.Share, r.Worst)
+		fmt.Fprintf(w, "%-13s %4d cases  ok   used %.2f by %s\n", r.Op, r.Cases, r.Share, r.Worst)
 	}
 	for _, f := range r.Failures {
 		fmt.Fprintf(w, "    %s\n", strings.ReplaceAll(f.Error, "\n", "\n    "))

@@ -124,12 +124,12 @@ type trainPlan struct {
 }
 
 func (f *trainFlags) prepare() (*trainPlan, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
 	c, err := f.net.config()
 	if err != nil {
 		return nil, err
-	}
-	if f.resume && f.out == "" {
-		return nil, usagef("--resume needs the run directory: --out DIR")
 	}
 	if err := f.data.adapt(f.net, &c); err != nil {
 		return nil, err
@@ -145,12 +145,6 @@ func (f *trainFlags) prepare() (*trainPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.batch < 1 {
-		return nil, usagef("--batch %d: want at least 1 image", f.batch)
-	}
-	if f.epochs < 1 {
-		return nil, usagef("--epochs %d: want at least 1", f.epochs)
-	}
 	if p.set, err = f.data.open(data.Train, c.Input); err != nil {
 		return nil, err
 	}
@@ -163,6 +157,34 @@ func (f *trainFlags) prepare() (*trainPlan, error) {
 		Batch: f.batch, Engine: e, Pad: f.pad, Flip: f.flip, Mean: p.set.Mean, Std: p.set.Std, Smoothing: float32(f.smooth),
 	}
 	return p, nil
+}
+
+// check refuses numbers that cannot be trained with.
+func (f *trainFlags) check() error {
+	share := func(x float64) bool { return x >= 0 && x < 1 }
+	switch {
+	case f.resume && f.out == "":
+		return usagef("--resume needs the run directory: --out DIR")
+	case f.batch < 1:
+		return usagef("--batch %d: want at least 1 image", f.batch)
+	case f.epochs < 1:
+		return usagef("--epochs %d: want at least 1", f.epochs)
+	case !share(f.moment):
+		return usagef("--momentum %g: want at least 0 and less than 1", f.moment)
+	case !share(f.decay):
+		return usagef("--decay %g: want at least 0 and less than 1", f.decay)
+	case !share(f.smooth):
+		return usagef("--smoothing %g: want at least 0 and less than 1", f.smooth)
+	case !(f.warmup >= 0):
+		return usagef("--warmup %g: want 0 or more epochs", f.warmup)
+	case f.pad < 0:
+		return usagef("--pad %d: want 0 or more pixels", f.pad)
+	case f.valid < 0:
+		return usagef("--valid %d: want 0 or more images", f.valid)
+	case f.keep < 1:
+		return usagef("--keep %d: want at least 1 checkpoint", f.keep)
+	}
+	return nil
 }
 
 // schedule makes the learning rate's schedule.

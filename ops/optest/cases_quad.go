@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"sparsevk/gpu"
 	"sparsevk/ops"
@@ -63,18 +64,31 @@ func quadCases() []Case {
 			o := convOptions{seed: uint64(100 + i), limit: ops.DefaultRange, class: ops.Quad, act: act, many: i%2 == 0 && s.c > 2}
 			cases = append(cases, s.widened(convForward(s, o)), convWeights(s, o))
 		}
-		cases = append(cases, quadData(s, uint64(200+i), ops.DefaultRange, i%2 == 1), quadMeasured(s, uint64(300+i)))
+		cases = append(cases, quadData(s, uint64(200+i), ops.DefaultRange, i%2 == 1), quadMeasured(s, uint64(300+i), ops.DefaultRange))
 	}
-	// ranges that cut inputs and gradients into segments of 12 planes
-	cut, limit := convShape{2, 30, 16, 16, 14, same3}, uint64(12*4*512+ops.Align)
+	// ranges that cut inputs and gradients into segments of 24 planes
+	cut, limit := convShape{2, 30, 16, 16, 26, same3}, uint64(24*4*512+ops.Align)
+	var cuts []Case
 	for _, act := range []bool{false, true} {
 		o := convOptions{seed: 140, limit: limit, class: ops.Quad, act: act}
-		cases = append(cases, cut.widened(convForward(cut, o)), convWeights(cut, o))
+		cuts = append(cuts, cut.widened(convForward(cut, o)), convWeights(cut, o))
 	}
-	cases = append(cases, quadData(cut, 141, limit, false), quadData(cut, 142, limit, true))
+	cuts = append(cuts, quadData(cut, 141, limit, false), quadData(cut, 142, limit, true), quadMeasured(cut, 145, limit))
 	cut.g = point
-	o := convOptions{seed: 143, limit: 2 * limit, class: ops.Quad, act: true}
-	return append(cases, convForward(cut, o), convWeights(cut, o), quadData(cut, 144, 2*limit, true))
+	o := convOptions{seed: 143, limit: limit, class: ops.Quad, act: true}
+	cuts = append(cuts, convForward(cut, o), convWeights(cut, o), quadData(cut, 144, limit, true), quadMeasured(cut, 146, limit))
+	for _, c := range cuts {
+		mustBeQuad(c)
+	}
+	return append(cases, cuts...)
+}
+
+// mustBeQuad panics if none of the kernels of c is a quad form: a range that is
+// too small for them would leave them untested.
+func mustBeQuad(c Case) {
+	if !slices.ContainsFunc(c.Steps(), func(s ops.Step) bool { return strings.HasPrefix(s.Kernel.Name, "quad_") }) {
+		panic("optest: " + c.Name + " runs no quad kernel")
+	}
 }
 
 // widened gives every output of a 3x3 convolution the largest magnitude of its
@@ -110,14 +124,14 @@ func quadData(s convShape, seed, limit uint64, acc bool) Case {
 
 // quadMeasured runs a convolution that leaves the statistics of its tiles where
 // it can, and the merge of them.
-func quadMeasured(s convShape, seed uint64) Case {
-	run := newConv(s, convOptions{seed: seed, limit: ops.DefaultRange, class: ops.Quad, act: true, measure: true})
-	y := s.widened(convForward(s, convOptions{seed: seed, limit: ops.DefaultRange, class: ops.Quad, act: true})).Out[0]
+func quadMeasured(s convShape, seed, limit uint64) Case {
+	run := newConv(s, convOptions{seed: seed, limit: limit, class: ops.Quad, act: true, measure: true})
+	y := s.widened(convForward(s, convOptions{seed: seed, limit: limit, class: ops.Quad, act: true})).Out[0]
 	words, mean, variance, st := ops.NewStatsBlock("words", uint32(s.k)), vector("running_mean", s.k), vector("running_var", s.k), ops.NewState()
 	stats := ops.NewStats(ops.Stats{Env: run.op.Env, Label: "stats", Epsilon: 1e-5, X: run.op.Y, Words: words.All(),
 		RunningMean: mean.All(), RunningVar: variance.All(), State: st.All(), Partial: run.op.Tiles, Tile: run.op.Tile})
 	zero := make([]float64, s.k)
-	return Case{Name: fmt.Sprintf("measured_%v", s), Env: run.op.Env,
+	return Case{Name: fmt.Sprintf("measured_%v_r%d", s, limit), Env: run.op.Env,
 		In: append(run.input, Floats(mean.All(), zero), Floats(variance.All(), zero), state(st, nil)),
 		Steps: run.steps(func() []ops.Step {
 			if run.op.Tiles == nil {

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"sparsevk/gpu"
+	"sparsevk/ops"
+	"sparsevk/ops/optest"
+)
+
+// needDevice skips the test where SPARSEVK_GPU says so, or where there is no
+// device and it does not require one. Commands open devices of their own.
+func needDevice(t *testing.T) gpu.Info {
+	t.Helper()
+	policy := os.Getenv("SPARSEVK_GPU")
+	if policy == "off" {
+		t.Skip("SPARSEVK_GPU=off")
+	}
+	d, err := gpu.Open(gpu.Options{})
+	if err != nil && policy != "require" {
+		t.Skipf("no device: %v", err)
+	}
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
+	return d.Info()
+}
+
+func TestDevices(t *testing.T) {
+	info := needDevice(t)
+	var list []device
+	out, errOut, code := execute(t, "devices --json")
+	require.Equal(t, exitSuccess, code, errOut)
+	// limits are an object in JSON, and only that
+	var rows []map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal([]byte(out), &rows))
+	for _, r := range rows {
+		var values map[string]float64
+		require.NoError(t, json.Unmarshal(r["limits"], &values))
+		assert.GreaterOrEqual(t, values["storage_range_bytes"], float64(ops.DefaultRange))
+		assert.GreaterOrEqual(t, values["workgroup_invocations"], 128.0)
+		delete(r, "limits")
+	}
+	again, err := json.Marshal(rows)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(again, &list))
+	var chosen []string
+	for _, d := range list {
+		if d.Default {
+			chosen = append(chosen, d.Name)
+			assert.Equal(t, info.UUID, d.UUID)
+			assert.Equal(t, driverName(info), d.Driver)
+			assert.Equal(t, info.SubgroupSize, d.Subgroup.Size)
+			assert.Equal(t, info.Heaps[0].Bytes, d.Heaps[0].Bytes)
+			assert.Contains(t, []string{"plain", "quad"}, d.Kernels)
+			assert.Empty(t, d.Unusable)
+		}
+	}
+	assert.Equal(t, []string{info.Name}, chosen)
+
+	text, _, code := execute(t, "devices --clamp-limits")
+	assert.Equal(t, exitSuccess, code)
+	assert.Contains(t, text, "* "+"0")
+	assert.Contains(t, text, info.Name)
+	assert.Regexp(t, `workgroup invocations +128\n`, text)
+	assert.NotContains(t, text, "CANNOT BE USED")
+}
+
+func TestTooWeak(t *testing.T) {
+	assert.NoError(t, tooWeak(limits{{"storage buffers", 8, 8}, {"heaps", 1, 0}}))
+	assert.EqualError(t, tooWeak(limits{{"storage buffers", 4, 8}, {"shared memory bytes", 8192, 16384}}),
+		"storage buffers 4, 8 is needed; shared memory bytes 8192, 16384 is needed")
+}
+
+// Without a device, or without the one that was asked for, every command fails
+// and says so; wrong usage is told first.
+func TestNoDevice(t *testing.T) {
+	t.Setenv("VK_ICD_FILENAMES", "/nonexistent.json")
+	t.Setenv("VK_DRIVER_FILES", "/nonexistent.json")
+	for _, line := range []string{"devices", "devices --json", "selftest", "selftest --json", "bench --depth 7 --growth 2"} {
+		out, errOut, code := execute(t, line)
+		assert.Equal(t, exitFailure, code, line)
+		assert.Empty(t, out, line)
+		assert.Regexp(t, `^sparsenet: .*no Vulkan (device|library)`, errOut, line)
+	}
+}
+
+func TestUnknownDevice(t *testing.T) {
+	needDevice(t)
+	for _, line := range []string{"selftest --device nosuch", "bench --depth 7 --growth 2 --device nosuch"} {
+		_, errOut, code := execute(t, line)
+		assert.Equal(t, exitFailure, code, line)
+		assert.Contains(t, errOut, `none is called "nosuch"; there are: 0 `, line)
+	}
+}
+
+func TestWrongUsageOfDeviceCommands(t *testing.T) {
+	for line, want := range map[string]string{
+		"selftest --op frobnicate":            `op "frobnicate": unknown; there are `,
+		"selftest relu":                       "selftest takes flags only",
+		"selftest --class vast":               `class "vast": want plain or quad`,
+		"bench --steps 0":                     "steps 0: want at least 1",
+		"bench --warmup 0":                    "warmup 0: want at least 1",
+		"bench --batch 0":                     "batch 0: want 1 to",
+		"bench --engine steam":                `unknown engine "steam"`,
+		"bench --depth 8":                     "depth 8",
+		"bench --growth 12,12":                "growth",
+		"bench --class vast":                  `class "vast": want plain or quad`,
+		"devices here":                        "devices takes flags only",
+		"devices --clamp-limits=perhaps":      "want true or false",
+		"bench --steps many":                  `steps "many": want a whole number`,
+		"bench --preset imagenet-nothing-1-1": "imagenet-nothing-1-1",
+	} {
+		out, errOut, code := execute(t, line)
+		assert.Equal(t, exitUsage, code, "%s: %s", line, errOut)
+		assert.Empty(t, out, line)
+		assert.Contains(t, errOut, want, line)
+	}
+}
+
+func TestSelftest(t *testing.T) {
+	info := needDevice(t)
+	out, errOut, code := execute(t, "selftest --op relu,roof --clamp-limits")
+	require.Equal(t, exitSuccess, code, errOut)
+	assert.Empty(t, errOut)
+	assert.Regexp(t, `(?m)^relu +14 cases  ok   to the bit$`, out)
+	assert.Regexp(t, `(?m)^roof +16 cases  ok   used 0\.\d\d by fma_\S+ y$`, out)
+	assert.Regexp(t, `(?s)-- report --\ncommit .*\nsystem .*\ndevice +`+info.Name[:4]+`.*limits clamped: true\nresult +30 cases of 2 operations in \d+ s, 0 failed\n-- end`, out)
+
+	var r selftestReport
+	decode(t, "selftest --op relu --case bwd --json", &r)
+	assert.Equal(t, info.Name, r.Device)
+	assert.Equal(t, driverName(info), r.Driver)
+	assert.True(t, r.Passed)
+	assert.Equal(t, 7, r.Cases)
+	assert.Equal(t, []optest.TableReport{{Op: "relu", Cases: 7, Failures: []optest.Failure{}}}, r.Ops)
+}
+
+// A kernel that is wrong, an op that panics and an empty table are failures, and
+// the cases after them run.
+func TestSelftestCatches(t *testing.T) {
+	needDevice(t)
+	text, errOut, code := execute(t, "selftest --op planted,relu")
+	assert.Equal(t, exitFailure, code)
+	assert.Regexp(t, `^sparsenet: selftest: 3 of 18 cases failed: .*another driver\n$`, errOut)
+	assert.Regexp(t, `(?m)^planted +4 cases  3 FAIL$`, text)
+	assert.Regexp(t, `(?m)^    n_wrong: y \(c1 n0 y0 x0\): .*element 1: got .* want 1, tolerance .*\b1 of 4 elements fail$`, text)
+	assert.Regexp(t, `(?m)^    n_panics: panic: ops: cannot be$`, text)
+	assert.Regexp(t, `(?m)^relu +14 cases  ok`, text)
+	report := text[strings.Index(text, "-- report --"):]
+	assert.Contains(t, report, "failed    planted: n_wrong: y (c1 n0 y0 x0)")
+	assert.Contains(t, report, "failed    planted: n_panics: panic")
+
+	out, _, code := execute(t, "selftest --op planted --json")
+	assert.Equal(t, exitFailure, code)
+	var r selftestReport
+	require.NoError(t, json.Unmarshal([]byte(out), &r), "a NaN must not break the JSON")
+	assert.False(t, r.Passed)
+	assert.Equal(t, [2]int{4, 3}, [2]int{r.Cases, r.Failed})
+	assert.Len(t, r.Ops[0].Failures, 3)
+
+	out, errOut, code = execute(t, "selftest --op relu --case nothing_like_it")
+	assert.Equal(t, exitFailure, code, "nothing ran: %s", out)
+	assert.Contains(t, errOut, "no case ran")
+}
+
+// planted is a table with a case that is right, one whose kernel is wrong (it
+// computes max(x, 0), the reference says |x|), one that panics, and one whose
+// reference is not a number.
+func init() {
+	optest.Register("planted", func() []optest.Case {
+		relu := func(name string, want []float64) optest.Case {
+			x, y := optest.NewBlock("x", 4, 1, 1, 1), optest.NewBlock("y", 4, 1, 1, 1)
+			op := ops.ReLU{Env: ops.NewEnv(), Label: "planted", X: x.All(), Y: y.All()}
+			return optest.Case{Name: name, Steps: op.Forward,
+				In:  []optest.Input{optest.Floats(x.All(), []float64{2, -1, 3, -0.0})},
+				Out: []optest.Want{optest.Near("y", y.All(), want, []float64{2, 1, 3, 1})}}
+		}
+		panics := relu("n_panics", nil)
+		panics.Steps = func() []ops.Step { panic("ops: cannot be") }
+		zero := 0.0
+		return []optest.Case{relu("n_right", []float64{2, 0, 3, 0}), panics, relu("n_wrong", []float64{2, 1, 3, 0}),
+			relu("reference", []float64{2, 0, 3, zero / zero})}
+	})
+}
+
+func TestInterrupted(t *testing.T) {
+	needDevice(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for line, want := range map[string]string{
+		"selftest --op relu,roof":                            "not all cases ran: interrupted in the table of relu",
+		"bench --depth 7 --growth 2 --batch 2 --class plain": "interrupted after 0 of 12 steps",
+	} {
+		var out, errOut bytes.Buffer
+		assert.Equal(t, exitFailure, run(ctx, strings.Fields(line), &out, &errOut), line)
+		assert.Contains(t, errOut.String(), want, line)
+	}
+}
+
+func TestBench(t *testing.T) {
+	info := needDevice(t)
+	const tiny = "bench --depth 7 --growth 2 --batch 2 --steps 3 --warmup 1 --class plain "
+	for _, engine := range []string{"arena", "layered"} {
+		var r benchReport
+		decode(t, tiny+"--json --engine "+engine, &r)
+		assert.Equal(t, []any{info.Name, driverName(info), engine, 2, 3, "plain"}, []any{r.Device, r.Driver, r.Engine, r.Batch, r.Steps, r.Class})
+		assert.True(t, 0 < r.StepMS.Min && r.StepMS.Min <= r.StepMS.Median && r.StepMS.Median <= r.StepMS.Max, "%+v", r.StepMS)
+		assert.Positive(t, r.ImagesPerSecond)
+		assert.Equal(t, r.ImagesPerSecond, 2*r.StepsPerSecond)
+		assert.Positive(t, r.CompileMS)
+		assert.Positive(t, r.GFLOPs)
+		assert.Nil(t, r.kernelReport)
+	}
+	var raw map[string]any
+	decode(t, tiny+"--json --inference", &raw)
+	for _, field := range []string{"device", "driver", "engine", "batch", "step_ms", "images_per_second", "compile_ms"} {
+		assert.Contains(t, raw, field)
+	}
+	assert.NotContains(t, raw, "kernels")
+	assert.Equal(t, true, raw["inference"])
+}
+
+func TestBenchKernels(t *testing.T) {
+	if info := needDevice(t); info.Limits.TimestampBits == 0 {
+		t.Skip("the device has no timestamps")
+	}
+	out, errOut, code := execute(t, "bench --depth 7 --growth 2 --batch 2 --steps 1 --warmup 1 --class plain --kernels --json")
+	require.Equal(t, exitSuccess, code, errOut)
+	var r struct {
+		benchReport
+		kernelReport
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &r))
+	assert.Positive(t, r.Roof.Copy)
+	assert.Positive(t, r.Roof.MultiplyAdd)
+	dispatches, ms, share := 0, 0.0, 0.0
+	for i, k := range r.Kernels {
+		dispatches, ms, share = dispatches+k.Dispatches, ms+k.Time, share+k.Share
+		assert.Positive(t, k.Bytes, k.Kernel)
+		assert.True(t, i == 0 || k.Time <= r.Kernels[i-1].Time, "the slowest first")
+	}
+	assert.Equal(t, r.Total.Dispatches, dispatches)
+	assert.Equal(t, r.Dispatches, dispatches, "of the step that was measured")
+	_, err := optest.Compare([]float32{float32(ms), float32(share)}, []float64{r.Total.Time, 1}, []float64{ms, 1}, optest.Tolerance{})
+	assert.NoError(t, err)
+	assert.Positive(t, r.Total.MACs)
+	assert.Len(t, r.Phases, 4)
+}

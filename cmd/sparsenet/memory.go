@@ -1,0 +1,244 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sparsevk/gpu"
+	"sparsevk/ops"
+	"sparsevk/sparsenet"
+)
+
+// memoryFlags are the flags of `sparsenet memory` beside the network's.
+type memoryFlags struct {
+	engine           engineFlag
+	device           deviceFlags
+	batch            int
+	inference        bool
+	kernels          string
+	fit              string
+	traffic, measure bool
+	picture          string
+}
+
+func newMemoryCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "memory",
+		Short: "What a network takes, to the byte, before anything is allocated",
+		Long: `Prints the memory plan of a network: the bytes that training (or --inference)
+takes, by purpose, what dense wiring would take, and what a framework keeps that
+copies concatenations. The plan is the same on every device and needs none.
+
+--measure allocates the plan on a device, runs one step and compares the bytes
+that the device handed out with the plan; it fails if they differ.`,
+		Example: "  sparsenet memory --preset sparse-40-24 --batch 64\n" +
+			"  sparsenet memory --depth 100 --growth 24 --fit 4GiB --json\n" +
+			"  sparsenet memory --preset sparse-40-24 --picture arena.svg",
+	}
+	net := addNetFlags(cmd)
+	var f memoryFlags
+	s := cmd.Flags()
+	f.engine.add(cmd)
+	s.IntVar(&f.batch, "batch", 64, "images in a step")
+	s.BoolVar(&f.inference, "inference", false, "plan inference: no gradients, maps freed after their last reader")
+	s.StringVar(&f.kernels, "kernels", ops.Plain.String(), "kernel forms to plan for: plain (any device) or quad (software drivers with 8 lanes)")
+	s.StringVar(&f.fit, "fit", "", "also find the largest batch whose plan has at most this size, as in 4GiB or 500MB")
+	s.BoolVar(&f.traffic, "traffic", false, "also count dispatches, barriers, bytes and multiply-accumulates of a step")
+	s.BoolVar(&f.measure, "measure", false, "allocate, run one step and compare with what the device handed out")
+	s.StringVar(&f.picture, "picture", "", "also draw arena and layered memory over a step into this SVG file")
+	f.device.add(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return f.run(cmd, net) }
+	return cmd
+}
+
+// memoryOutput is what `sparsenet memory` prints.
+type memoryOutput struct {
+	sparsenet.MemoryReport
+	Allocated *uint64            `json:"allocated_bytes,omitempty"`
+	FitBatch  *int               `json:"fit_batch,omitempty"`
+	Traffic   *sparsenet.Traffic `json:"traffic,omitempty"`
+}
+
+func (f *memoryFlags) run(cmd *cobra.Command, net *netFlags) error {
+	n, err := f.network(net)
+	if err != nil {
+		return err
+	}
+	out := memoryOutput{MemoryReport: n.Report()}
+	if f.traffic {
+		t := n.Traffic()
+		out.Traffic = &t
+	}
+	if f.fit != "" {
+		limit, err := parseSize(f.fit)
+		if err != nil {
+			return err
+		}
+		fit, err := sparsenet.LargestBatch(n.Graph, n.Options, limit)
+		if err != nil {
+			return err
+		}
+		out.FitBatch = &fit
+	}
+	if f.picture != "" {
+		if err := drawMemory(f.picture, n); err != nil {
+			return err
+		}
+	}
+	if f.measure {
+		got, err := f.allocated(n)
+		if err != nil {
+			return err
+		}
+		out.Allocated = &got
+	}
+	if err := f.print(cmd, n, out); err != nil {
+		return err
+	}
+	if got := out.Allocated; got != nil && *got != out.Total {
+		return fmt.Errorf("the device handed out %d bytes, %+d than planned: report this with the output of 'sparsenet devices'", *got, int64(*got)-int64(out.Total))
+	}
+	return nil
+}
+
+// network plans the network of the flags. What cannot be is a usage error.
+func (f *memoryFlags) network(net *netFlags) (*sparsenet.Network, error) {
+	config, err := net.config()
+	if err != nil {
+		return nil, err
+	}
+	engine, err := f.engine.parse()
+	if err != nil {
+		return nil, err
+	}
+	o := sparsenet.Options{Batch: f.batch, Engine: engine, Inference: f.inference}
+	switch f.kernels {
+	case ops.Plain.String():
+	case ops.Quad.String():
+		o.Class = ops.Quad
+	default:
+		return nil, usagef("kernels %q: use plain or quad", f.kernels)
+	}
+	g, err := sparsenet.Build(config)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	n, err := sparsenet.NewNetwork(g, o)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return n, nil
+}
+
+// allocated runs one step of n and returns the bytes that the device handed out
+// for it.
+func (f *memoryFlags) allocated(n *sparsenet.Network) (bytes uint64, err error) {
+	d, err := f.device.open()
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return measureMemory(d, n)
+}
+
+// measureMemory runs a step of n on a device without allocations and returns the
+// bytes that it handed out.
+func measureMemory(d *gpu.Device, n *sparsenet.Network) (bytes uint64, err error) {
+	before := d.Allocated()
+	m, err := n.Open(d, 1)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	h := sparsenet.Hyper{Rate: 0.1, Momentum: 0.9, Decay: 1e-4, Seed: 1, Valid: n.Batch}
+	if n.Inference {
+		_, err = m.EvalStep(h)
+	} else {
+		_, err = m.TrainStep(h)
+	}
+	return d.Allocated() - before, err
+}
+
+func drawMemory(path string, n *sparsenet.Network) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(n.Picture(file), file.Close())
+}
+
+func (f *memoryFlags) print(cmd *cobra.Command, n *sparsenet.Network, out memoryOutput) error {
+	if wantsJSON(cmd) {
+		return printJSON(cmd, out)
+	}
+	w := cmd.OutOrStdout()
+	what := "training"
+	if n.Inference {
+		what = "inference"
+	}
+	fmt.Fprintf(w, "%s, %s engine, %s at batch %d\n\n", n.Graph.Config.Name(), n.Engine, what, n.Batch)
+	if err := out.WriteText(w); err != nil {
+		return err
+	}
+	if out.Traffic != nil {
+		fmt.Fprintln(w)
+		if err := out.Traffic.WriteText(w); err != nil {
+			return err
+		}
+	}
+	return f.printExtras(w, out)
+}
+
+// printExtras prints what the fit, picture and measure flags ask for.
+func (f *memoryFlags) printExtras(w io.Writer, out memoryOutput) error {
+	var lines []string
+	if out.FitBatch != nil && *out.FitBatch == 0 {
+		lines = append(lines, fmt.Sprintf("Not even one image fits %s.", f.fit))
+	} else if out.FitBatch != nil {
+		lines = append(lines, fmt.Sprintf("The largest batch that fits %s is %d.", f.fit, *out.FitBatch))
+	}
+	if f.picture != "" {
+		lines = append(lines, "The picture is in "+f.picture+".")
+	}
+	if out.Allocated != nil {
+		lines = append(lines, fmt.Sprintf("Allocated and run: the device handed out %s bytes, %s planned.",
+			sparsenet.Thousands(int64(*out.Allocated)), sparsenet.Thousands(int64(out.Total))))
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(lines, "\n"))
+	return err
+}
+
+// sizes are the units of memory.
+var sizes = []struct {
+	unit  string
+	bytes float64
+}{
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
+	{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1},
+}
+
+// parseSize reads bytes with a unit, such as 4GiB, 1.5GB or 1048576.
+func parseSize(s string) (uint64, error) {
+	for _, size := range sizes {
+		number, ok := strings.CutSuffix(s, size.unit)
+		if !ok {
+			continue
+		}
+		v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if bytes := v * size.bytes; err == nil && bytes >= 1 && bytes < math.MaxInt64 {
+			return uint64(bytes), nil
+		}
+		break
+	}
+	return 0, usagef("fit %q: want a size, as in 4GiB, 500MB or 1073741824", s)
+}

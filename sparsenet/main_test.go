@@ -1,0 +1,9 @@
+package sparsenet
+
+import (
+	"testing"
+
+	"sparsevk/ops/optest"
+)
+
+func TestMain(m *testing.M) { optest.Main(m) }
