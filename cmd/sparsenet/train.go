@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -42,6 +43,7 @@ type trainFlags struct {
 	valid   int
 	every   uint64
 	keep    int
+	maxTime time.Duration
 	notTest bool
 }
 
@@ -80,6 +82,7 @@ with the same bits.`,
 	s.IntVar(&f.valid, "valid", 0, "training images to hold out and evaluate after each epoch")
 	s.Uint64Var(&f.every, "checkpoint-every", 0, "steps between checkpoints (default: one at the end of each epoch)")
 	s.IntVar(&f.keep, "keep", 2, "checkpoints to keep, beside the best")
+	s.DurationVar(&f.maxTime, "max-time", 0, "stop training after this long, as in 90m, with a checkpoint (default: no limit)")
 	s.BoolVar(&f.notTest, "no-test", false, "do not evaluate the test set at the end")
 	f.engine.add(c)
 	f.dev.add(c)
@@ -181,6 +184,8 @@ func (f *trainFlags) check() error {
 		return usagef("--pad %d: want 0 or more pixels", f.pad)
 	case f.valid < 0:
 		return usagef("--valid %d: want 0 or more images", f.valid)
+	case f.maxTime < 0:
+		return usagef("--max-time %v: want a time such as 90m, or 0 for no limit", f.maxTime)
 	case f.keep < 1:
 		return usagef("--keep %d: want at least 1 checkpoint", f.keep)
 	}
@@ -254,17 +259,21 @@ func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) 
 	show := newReporter(cmd, f.epochs)
 	show.start(m, t)
 	t.Progress = show.step
-	stopped := false
-	for e, err := range t.Loop(cmd.Context()) {
+	ctx := cmd.Context()
+	if f.maxTime > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.maxTime)
+		defer cancel()
+	}
+	for e, err := range t.Loop(ctx) {
 		if err != nil {
 			show.end()
 			return err
 		}
 		show.epoch(e)
-		stopped = e.Stopped
 	}
 	show.end()
-	if stopped || p.test == nil {
+	if cmd.Context().Err() != nil || p.test == nil {
 		return nil
 	}
 	score, err := train.Evaluate(cmd.Context(), m, data.Loader{Set: p.test, Size: f.batch})
