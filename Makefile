@@ -8,7 +8,7 @@ help:     ## print this
 run:      ## install what is missing, train a small SparseNet on Fashion-MNIST
 	tools/setup.sh run
 	go build -o bin/ ./cmd/sparsenet
-	bin/sparsenet train --dataset fashion-mnist --depth 16 --growth 8 --epochs 1 --schedule cosine --pad 0 --out runs/fashion-$$(date +%Y%m%d-%H%M%S)
+	bin/sparsenet train --dataset fashion-mnist --depth 16 --growth 12 --epochs 1 --schedule cosine --pad 0 --out runs/fashion-$$(date +%Y%m%d-%H%M%S)
 
 test:     ## install what is missing, all tests on lavapipe and then on SwiftShader
 	tools/setup.sh test

@@ -26,6 +26,9 @@ type Options struct {
 	// CacheDir is where compiled pipelines are kept between processes; it is
 	// created if need be. The default is not to keep them.
 	CacheDir string
+	// Statistics makes the driver's compiler count what Pipeline.Statistics returns:
+	// registers, spills. Few drivers can; the others refuse.
+	Statistics bool
 	// Loader is the path of the Vulkan library. The default is the system's.
 	Loader string
 }
@@ -37,6 +40,8 @@ type Device struct {
 	limits Limits
 	types  []vk.MemoryType
 	family uint32
+
+	statistics bool // of pipelines
 
 	closed atomic.Bool
 	lost   atomic.Pointer[Error]
@@ -88,11 +93,11 @@ func open(inst *vk.Instance, o Options) (*Device, error) {
 	if f.props.APIVersion < vk.Version(1, 1) {
 		return nil, fmt.Errorf("gpu: %w: %q has Vulkan %s, 1.1 is needed; update its driver", ErrNoDevice, f.info.Name, Version(f.props.APIVersion))
 	}
-	dev, r := f.pd.NewDevice(uint32(f.family))
+	dev, r := f.pd.NewDevice(uint32(f.family), o.Statistics)
 	if r != vk.Success {
-		return nil, newError("vkCreateDevice", r, fmt.Sprintf("%q", f.info.Name))
+		return nil, newError("vkCreateDevice", r, wanted(f, o))
 	}
-	d := &Device{dev: dev, info: f.info, limits: f.info.Limits, types: f.types, family: uint32(f.family),
+	d := &Device{dev: dev, info: f.info, limits: f.info.Limits, types: f.types, family: uint32(f.family), statistics: o.Statistics,
 		heapUsed: make([]uint64, len(f.info.Heaps)),
 		buffers:  map[*Buffer]struct{}{}, recordings: map[*Recording]struct{}{},
 		modules: map[string]*module{}, layouts: map[string]*layout{}}
@@ -101,6 +106,14 @@ func open(inst *vk.Instance, o Options) (*Device, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// wanted describes the device that was asked for.
+func wanted(f *found, o Options) string {
+	if o.Statistics {
+		return fmt.Sprintf("%q, which may have no statistics of pipelines", f.info.Name)
+	}
+	return fmt.Sprintf("%q", f.info.Name)
 }
 
 // Info describes the device.
@@ -161,6 +174,9 @@ func (d *Device) Messages() []string { return vk.Messages() }
 
 // idle waits until nothing is in flight; a lost device has nothing in flight.
 func (d *Device) idle() {
+	if len(d.info.Heaps) == 0 { // a driver that only compiles, whose queue is none
+		return
+	}
 	d.queue.Lock()
 	defer d.queue.Unlock()
 	d.dev.WaitIdle()

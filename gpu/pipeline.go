@@ -40,6 +40,20 @@ type Pipeline struct {
 	push  uint32
 }
 
+// Statistics returns what the driver's compiler counted in p, by the driver's
+// names ("VGPRs", "Spilled VGPRs" on AMD). The device must have been opened with
+// Options.Statistics.
+func (p *Pipeline) Statistics() (map[string]float64, error) {
+	if err := p.d.usable(); err != nil {
+		return nil, err
+	}
+	if !p.d.statistics {
+		return nil, fmt.Errorf("gpu: shader %s: the device was opened without Options.Statistics", p.name)
+	}
+	s, r := p.d.dev.Statistics(p.h)
+	return s, p.d.check("vkGetPipelineExecutableStatisticsKHR", r, "shader "+p.name)
+}
+
 // module is a shader's code and its pipelines by specialisation.
 type module struct {
 	h     vk.ShaderModule
@@ -95,7 +109,7 @@ func (d *Device) build(s *Shader, spec []uint32, key string) (*Pipeline, error) 
 		return nil, err
 	}
 	start := time.Now()
-	h, r := d.dev.NewPipeline(d.cache, m.h, lay.h, spec)
+	h, r := d.dev.NewPipeline(d.cache, m.h, lay.h, spec, d.statistics)
 	d.compile += time.Since(start)
 	if err := d.check("vkCreateComputePipelines", r, fmt.Sprintf("shader %s %v", s.Name, spec)); err != nil {
 		return nil, err

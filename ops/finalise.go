@@ -29,6 +29,11 @@ func (o Finalise) Steps() []Step {
 		c := v[0].C()
 		plus := v[len(v)-1] // without Plus, G stands in for it unread
 		x, g, p, coef := Planes{v[0]}, Planes{v[1]}, Planes{plus}, Planes{o.Coef.View(4*c0, 4*(c0+c))}
+		if o.Env.Class == Quad && x[0].Block.Plane()%4 == 0 {
+			steps = append(steps, o.quadStep(x, g, p, coef))
+			c0 += c
+			continue
+		}
 		steps = append(steps, Step{
 			Label: o.Label + "/finalise", Kernel: &shaders.Finalise, Spec: []uint32{flag(o.Plus.Block != nil)},
 			Args:   []Planes{x, g, p, coef},
@@ -38,4 +43,18 @@ func (o Finalise) Steps() []Step {
 		c0 += c
 	}
 	return steps
+}
+
+// quadStep is a step of the quad form: x, g, plus and coef are one run.
+func (o Finalise) quadStep(x, g, plus, coef Planes) Step {
+	const quads = 8 // of an invocation
+	n := x[0].Block.Plane() / 4
+	groups := (n + quads*quadLanes - 1) / (quads * quadLanes)
+	return Step{
+		Label: o.Label + "/quad_finalise", Kernel: &shaders.QuadFinalise,
+		Spec:   []uint32{flag(o.Plus.Block != nil), flag(n%(quads*quadLanes) != 0)},
+		Args:   []Planes{x, g, plus, coef, x},
+		Push:   &shaders.QuadFinalisePush{Coef: coef.Base(coef[0]) / 4, X: where(x[0]), G: where(g[0]), Plus: where(plus[0])},
+		Groups: [3]uint32{uint32(groups), x.C(), 1},
+	}
 }

@@ -79,17 +79,31 @@ func (s quadShape) spec(outs, used uint32, inputs ...uint32) []uint32 {
 // quadMost is the largest number of channels that an invocation makes.
 const quadMost = 24
 
+// short returns s with invocations of two rows, which compile in a third of the
+// time: for layers of so few inputs that nothing else matters.
+func (s quadShape) short() quadShape {
+	if !s.point && s.quads == 4 {
+		s.quads, s.units = 2, 2*s.units
+	}
+	return s
+}
+
 // outs returns how many of k channels an invocation of a convolution makes;
 // those of a gather hold more of each and make fewer. Invocations that make more
 // share the loads of more channels, which cost about as much as four channels;
-// those beyond k are made for nothing.
+// those beyond k are made for nothing. Pooled ones are few and compile slowly.
 func (s quadShape) outs(k uint32, gather bool) uint32 {
-	step := uint32(4)
-	if s.point && !gather {
-		step = 8
+	step, most := uint32(4), uint32(12)
+	switch {
+	case s.pool && gather:
+		most = 4
+	case s.pool:
+		step, most = 8, 16
+	case s.point && !gather:
+		step, most = 8, quadMost
 	}
 	best := step
-	for n := 2 * step; n <= 3*step; n += step {
+	for n := 2 * step; n <= most; n += step {
 		if ceilDiv(k, n)*(n+4) < ceilDiv(k, best)*(best+4) {
 			best = n
 		}
@@ -135,6 +149,9 @@ func (q quadConvStep) step(label string) Step {
 		Spec:   append(q.shape.spec(q.pack.outs, q.y.C(), q.x.C()), flag(q.act), flag(measure)),
 		Args:   []Planes{q.x, w, links, {q.y}, tiles},
 		Groups: [3]uint32{q.shape.groups(), 1, 1},
+	}
+	if q.acc {
+		s.Args = append(s.Args, Planes{q.y})
 	}
 	if q.shape.point {
 		s.Kernel, s.Push = q.point(wbase, link, first)

@@ -15,6 +15,9 @@ func newQuadConv(o *Conv) *quadConv {
 	if !ok || o.B.Block != nil || o.DB.Block != nil {
 		return nil
 	}
+	if o.C() <= 4 {
+		s = s.short()
+	}
 	outs := s.outs(o.K(), false)
 	blocks := ceilDiv(o.K(), outs)
 	pack := newQuadPack(o.Env, o.Label+"/fwd", s, outs, blocks*o.C(), int(blocks)*o.Env.segments(o.X))

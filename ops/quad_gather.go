@@ -106,6 +106,9 @@ func (o *Gather) quadStep(b *batch, es []entry, k quadBlock, x, g View, first bo
 		inputs = append(inputs, e.dy.C())
 		s.MACs += b.dataMACs(x.Block, e.dy.Block, k.n, e.dy.C())
 	}
+	if !first {
+		s.Args = append(s.Args, Planes{g})
+	}
 	s.Spec = q.shape.spec(q.pack.outs, k.n, inputs...)
 	s.Kernel, s.Push = quadGatherPush(q.shape, shaders.QuadGatherPush{
 		Width: x.Block.W, Height: x.Block.H, Columns: q.shape.units, Table: table.Base(table[0]) / 4, Readers: uint32(len(es)), K: k.n,

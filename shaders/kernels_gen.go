@@ -40,6 +40,7 @@ var All = []*Kernel{
 	&PoolGlobalFwd,
 	&PoolMaxBwd,
 	&PoolMaxFwd,
+	&QuadFinalise,
 	&QuadFwd,
 	&QuadFwdAcc,
 	&QuadGather,
@@ -1352,6 +1353,42 @@ type PoolMaxFwdPush struct {
 	Y       View
 }
 
+// -- kernel quad_finalise
+
+//go:embed spv/quad_finalise.spv
+var quadFinaliseSPV []byte
+
+// QuadFinalise is quad_finalise.comp.
+var QuadFinalise = Kernel{
+	Name:  "quad_finalise",
+	SPIRV: quadFinaliseSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Texel, Access: Read},
+		{Name: "g", Type: Texel, Access: Read},
+		{Name: "plus", Type: Texel, Access: Read},
+		{Name: "coef", Type: Texel, Access: Read},
+		{Name: "dx", Type: Storage, Access: Write},
+	},
+	PushBytes: 28,
+	Push:      (*QuadFinalisePush)(nil),
+	Spec: []Spec{
+		{Name: "PLUS", Default: 0x0},
+		{Name: "TAIL", Default: 0x0},
+	},
+	Local:   [3]uint32{8, 1, 1},
+	LocalID: [3]int{-1, -1, -1},
+	Source:  "883067cc3756cc4961da88f6978c149c19867ed5cab1161f649c8c20d47e3349",
+	Module:  "2588baebde339062fbbc2c9d8775937be5fecef02fd891f5bf6732b8151c6081",
+}
+
+// QuadFinalisePush holds the push constants of quad_finalise.comp.
+type QuadFinalisePush struct {
+	Coef uint32
+	X    View
+	G    View
+	Plus View
+}
+
 // -- kernel quad_fwd
 
 //go:embed spv/quad_fwd.spv
@@ -1381,8 +1418,8 @@ var QuadFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "aa61e5ad311c3c723ef982e8a39b433ef641cae223b69f5ac8691a926711abe3",
-	Module:   "67cb3cbfeedc5ee8e83d0cc63f3e95989f489a02f9a6dbdb763b4834e3289bde",
+	Source:   "dfcf6e35057be7a88ae6b2bd71a03464cc673864b2ad4c6f7cf8f8a59435c438",
+	Module:   "0e956c1c5cc2b1e370f7c8e8fa32347b1343be1ada412ec2ab2db5f52aa69dbe",
 }
 
 // QuadFwdPush holds the push constants of quad_fwd.comp.
@@ -1411,8 +1448,9 @@ var QuadFwdAcc = Kernel{
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "w", Type: Texel, Access: Read},
 		{Name: "links", Type: Texel, Access: Read},
-		{Name: "y", Type: Storage, Access: ReadWrite},
+		{Name: "y", Type: Storage, Access: Write},
 		{Name: "tiles", Type: Storage, Access: Write},
+		{Name: "before", Type: Texel, Access: Read},
 	},
 	PushBytes: 40,
 	Push:      (*QuadFwdAccPush)(nil),
@@ -1427,8 +1465,8 @@ var QuadFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "537d8d72d098b8cf2385d4324cd275548ef1bf22e20d5c1ebe98155062546030",
-	Module:   "884b0afffb61cdaf488f7958351670e86e5a115c1ac2f484d06ce6d16cddf779",
+	Source:   "4587b3ad56e0479f701bf850d234a0d5077bb4e2f7e4ea9dcd964f4f584de1f5",
+	Module:   "046fb3ad8aff8ed0f2e2ec20105042f6d48322b1c0775bfb3da5d5ca8879cfe5",
 }
 
 // QuadFwdAccPush holds the push constants of quad_fwd_acc.comp.
@@ -1474,8 +1512,8 @@ var QuadGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "f9ac4faf3b414f34e5588ec90c0fe838f9712e716b1fd380b5544f619e6ee9d4",
-	Module:   "4ac0aa47039221b665231707522bd42fd0374fc544d19f0c3339b4560e03c5b1",
+	Source:   "a30914da615e5e2590f996259f0cf72c2c28563c59a4069a8dc00c5008035b48",
+	Module:   "e1584b6bc1691a07e12bb9bec69f5cc139799a74c69752e9ae78d084171226aa",
 }
 
 // QuadGatherPush holds the push constants of quad_gather.comp.
@@ -1507,8 +1545,9 @@ var QuadGatherAcc = Kernel{
 		{Name: "links", Type: Texel, Access: Read},
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "stats", Type: Texel, Access: Read},
-		{Name: "g", Type: Storage, Access: ReadWrite},
+		{Name: "g", Type: Storage, Access: Write},
 		{Name: "partial", Type: Storage, Access: Write},
+		{Name: "before", Type: Texel, Access: Read},
 	},
 	PushBytes: 44,
 	Push:      (*QuadGatherAccPush)(nil),
@@ -1521,8 +1560,8 @@ var QuadGatherAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "30e8fcab8c7fb336d6eca752fd45a974bf853a8f35d947806d1f7b686dfd0e05",
-	Module:   "abfa018c8b03d27b2192bd1bad6f016b73085b435eeebd200f86a832459916ed",
+	Source:   "382d4f6463758f9ca7e57dc45714270bcb7e5717435458578442c6cb8a70a80c",
+	Module:   "67a293a9b34d2ac0e2f76f784e90485d864a6ca298b1d42f5323332cd8e05bc2",
 }
 
 // QuadGatherAccPush holds the push constants of quad_gather_acc.comp.
@@ -1597,8 +1636,8 @@ var QuadPointFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "e72efa00c46428b6bcd305d99e207c7d6500cec3d8ceeb2dfb34423b137414b4",
-	Module:   "c6a9408f1dc9ce9ba895e3fa5d565678b5d3c3b512f4a1dfad4fd08607ed9dc9",
+	Source:   "a2ff8cc358fbe7c05a15a99196818e4fdaef0ee8d2b8d541a94f0c176839cdb4",
+	Module:   "df54d821fba5c2fd64a34c6e9d4cab84f747fc3469567fb2f077dcd91767f6f4",
 }
 
 // QuadPointFwdPush holds the push constants of quad_point_fwd.comp.
@@ -1626,8 +1665,9 @@ var QuadPointFwdAcc = Kernel{
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "w", Type: Texel, Access: Read},
 		{Name: "links", Type: Texel, Access: Read},
-		{Name: "y", Type: Storage, Access: ReadWrite},
+		{Name: "y", Type: Storage, Access: Write},
 		{Name: "tiles", Type: Storage, Access: Write},
+		{Name: "before", Type: Texel, Access: Read},
 	},
 	PushBytes: 36,
 	Push:      (*QuadPointFwdAccPush)(nil),
@@ -1642,8 +1682,8 @@ var QuadPointFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "4543a572baf69efac7fe5e718d2791bbebf031fbb1aa988b39c9d0cb675acb39",
-	Module:   "37bb9b273cbf5a5561e6da63e444a484c1639dae82d4480595d985bcd41c06bd",
+	Source:   "fe37c480d13ee4d249fff26655dd347303ad8ede2c190d9ba9524e31b11b3e0f",
+	Module:   "6b355f3fd5c471891486523b1bcd6505765755a99038b83de7f20cf3ca0712c5",
 }
 
 // QuadPointFwdAccPush holds the push constants of quad_point_fwd_acc.comp.
@@ -1688,8 +1728,8 @@ var QuadPointGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "85a1b8665216650f331d0bc01882a432bf4d454576158be28271d8abb3e35cbb",
-	Module:   "b976fe25827c5999cd921fa28178771e313ecdfa22e6a1af40660cbbde3f26d7",
+	Source:   "d77b7fa255e93df02d8b1342c70582981562cd83a4b8b34983506e3ab2c1e769",
+	Module:   "cd6b4345dc0059dab69501275f7b85b0d75f2028142804d00a4a5e309ef5acb1",
 }
 
 // QuadPointGatherPush holds the push constants of quad_point_gather.comp.
@@ -1721,8 +1761,9 @@ var QuadPointGatherAcc = Kernel{
 		{Name: "links", Type: Texel, Access: Read},
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "stats", Type: Texel, Access: Read},
-		{Name: "g", Type: Storage, Access: ReadWrite},
+		{Name: "g", Type: Storage, Access: Write},
 		{Name: "partial", Type: Storage, Access: Write},
+		{Name: "before", Type: Texel, Access: Read},
 	},
 	PushBytes: 44,
 	Push:      (*QuadPointGatherAccPush)(nil),
@@ -1735,8 +1776,8 @@ var QuadPointGatherAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "a4aceaf4bc54a3d0fb02ff71ca521a735e23ed63e5d369327b9f1ea96e51622d",
-	Module:   "bb811d7daa37004d256f1fef6832ab7d406e053ae827b5f748af7d74493d89c9",
+	Source:   "53a472ccbf92c6ee8017d729e106e713716243e7baf5eef1217330cb252ed272",
+	Module:   "0eb96fb5dea065704828cad28ffdb41607fb59fab437d7c0e97d89c3d72bf090",
 }
 
 // QuadPointGatherAccPush holds the push constants of quad_point_gather_acc.comp.

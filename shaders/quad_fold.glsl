@@ -1,7 +1,8 @@
 #ifndef QUAD_FOLD_GLSL
 #define QUAD_FOLD_GLSL
 // What the quad gathers do with the gradient of one reader. The includer declares
-// p, links, x, stats and partial; OUTS channels of ROWS quads, whose place in a
+// p, links, x, stats, g and partial; sum_with(i, v), what is written for v as quad
+// i of g; OUTS channels of ROWS quads, whose place in a
 // plane is map_quad(r), of which own(r) says whether it exists; and
 // reader_quad(j, r), what the reader hands to them.
 int map_quad(uint r);
@@ -29,6 +30,14 @@ void normalise() {
             total[j][r] = vec4(0.0);
         }
     }
+}
+
+// store writes quad r of channel j.
+void store(uint j, uint r) {
+    uint at = place(p.g, channel(j), r);
+    vec4 v = sum_with(at, total[j][r]);
+    if (TAIL == 0 || (own(r) && j < p.k))
+        g[at] = v;
 }
 
 // lane_sums adds s[first + i] over the lanes: lane i returns the total.

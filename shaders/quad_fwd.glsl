@@ -21,7 +21,7 @@ layout(push_constant) uniform Push {
 layout(binding = 0) uniform samplerBuffer x;
 layout(binding = 1) uniform samplerBuffer w;
 layout(binding = 2) uniform samplerBuffer links;
-layout(binding = 3) Y_ACCESS buffer Y { vec4 y[]; };
+layout(binding = 3) writeonly buffer Y { vec4 y[]; };
 layout(binding = 4) writeonly buffer Tiles { vec2 tiles[]; };
 
 vec4 activate(vec4 q, vec4 link, float beta) {
@@ -54,10 +54,11 @@ void run() {
         vec4 o[ROWS];
         float sum = 0.0;
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
-            o[r] = quad_of_points(a[j][r]);
+            uint at = px(p.y, TAIL != 0 ? min(j, p.k - 1) : j, 0) / 4 + col.first + r * col.stride;
+            o[r] = sum_with(at, quad_of_points(a[j][r]));
+            sum += dot(o[r], vec4(1.0));
             if (TAIL == 0 || (id < int(p.columns) && j < p.k))
-                put(px(p.y, j, 0) / 4 + col.first + int(r) * col.stride, o[r]);
-            sum += dot(o[r], vec4(1.0)); // of what is stored: put may have added to it
+                y[at] = o[r];
         }
         if (STATS != 0) {
             float mean = subgroupAdd(sum) / float(4 * LANES * ROWS), m2 = 0.0;

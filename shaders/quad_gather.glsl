@@ -21,7 +21,7 @@ layout(binding = 2) uniform samplerBuffer w;
 layout(binding = 3) uniform samplerBuffer links;
 layout(binding = 4) uniform samplerBuffer x;
 layout(binding = 5) uniform samplerBuffer stats;
-layout(binding = 6) G_ACCESS buffer G { vec4 g[]; };
+layout(binding = 6) writeonly buffer G { vec4 g[]; };
 layout(binding = 7) writeonly buffer Partial { float partial[]; };
 
 Column col; // the column that this invocation owns
@@ -63,7 +63,6 @@ void run() {
     }
     [[unroll]] for (uint j = 0; j < OUTS; j++)
         [[unroll]] for (uint r = 0; r < ROWS; r++)
-            if (own(r) && (TAIL == 0 || j < p.k))
-                put(place(p.g, j, r), total[j][r]);
+            store(j, r);
 }
 #endif

@@ -8,10 +8,11 @@
 // For the readers of the second and further geometries of a map, in order.
 // CPU reference: ops/ref.Gather. Host: ops.Gather.
 
-#define G_ACCESS
-void put(uint i, vec4 v);
+vec4 sum_with(uint i, vec4 v);
 #include "quad_gather.glsl"
 
-void put(uint i, vec4 v) { g[i] += v; }
+layout(binding = 8) uniform samplerBuffer before; // g: a fetch is one call, a read of g eight branches
+
+vec4 sum_with(uint i, vec4 v) { return texelFetch(before, int(i)) + v; }
 
 void main() { run(); }

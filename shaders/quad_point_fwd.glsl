@@ -20,7 +20,7 @@ layout(push_constant) uniform Push {
 layout(binding = 0) uniform samplerBuffer x;
 layout(binding = 1) uniform samplerBuffer w;
 layout(binding = 2) uniform samplerBuffer links;
-layout(binding = 3) Y_ACCESS buffer Y { vec4 y[]; };
+layout(binding = 3) writeonly buffer Y { vec4 y[]; };
 layout(binding = 4) writeonly buffer Tiles { vec2 tiles[]; };
 
 // fetch returns the activated quad i of the plane that begins at base.
@@ -70,10 +70,13 @@ void run() {
     [[unroll]] for (uint j = 0; j < OUTS; j++) {
         float sum = 0.0;
         [[unroll]] for (uint q = 0; q < QUADS; q++) {
-            uint i = first + q * LANES;
-            if (TAIL == 0 || (i < p.quads && j < p.k))
-                put(px(p.y, j, 0) / 4 + i, a[j][q]);
+            uint i = first + q * LANES, at = px(p.y, j, 0) / 4 + i;
+            if (TAIL != 0)
+                at = px(p.y, min(j, p.k - 1), 0) / 4 + min(i, p.quads - 1);
+            a[j][q] = sum_with(at, a[j][q]);
             sum += dot(a[j][q], vec4(1.0));
+            if (TAIL == 0 || (i < p.quads && j < p.k))
+                y[at] = a[j][q];
         }
         if (STATS != 0) {
             float mean = subgroupAdd(sum) / float(4 * LANES * QUADS), m2 = 0.0;

@@ -9,13 +9,11 @@
 // meet in one place. The statistics are those of the sum.
 // CPU reference: ops/ref.Conv. Host: ops.Conv.
 
-#define Y_ACCESS
-void put(uint i, inout vec4 v);
+vec4 sum_with(uint i, vec4 v);
 #include "quad_point_fwd.glsl"
 
-void put(uint i, inout vec4 v) {
-    v += y[i];
-    y[i] = v;
-}
+layout(binding = 5) uniform samplerBuffer before; // y: a fetch is one call, a read of y eight branches
+
+vec4 sum_with(uint i, vec4 v) { return texelFetch(before, int(i)) + v; }
 
 void main() { run(); }

@@ -21,7 +21,7 @@ layout(binding = 2) uniform samplerBuffer w;
 layout(binding = 3) uniform samplerBuffer links;
 layout(binding = 4) uniform samplerBuffer x;
 layout(binding = 5) uniform samplerBuffer stats;
-layout(binding = 6) G_ACCESS buffer G { vec4 g[]; };
+layout(binding = 6) writeonly buffer G { vec4 g[]; };
 layout(binding = 7) writeonly buffer Partial { float partial[]; };
 
 const uint FACE = POOL != 0 ? 4 : 1;          // quads of the map for one of dy
@@ -85,7 +85,6 @@ void run() {
     }
     [[unroll]] for (uint j = 0; j < OUTS; j++)
         [[unroll]] for (uint q = 0; q < QUADS; q++)
-            if (own(q) && (TAIL == 0 || j < p.k))
-                put(place(p.g, j, q), total[j][q]);
+            store(j, q);
 }
 #endif

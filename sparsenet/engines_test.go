@@ -191,11 +191,7 @@ func TestEnginesAgreeCatches(t *testing.T) {
 		values := someValues(m.Graph.Params)
 		c.load(values)
 		require.NoError(t, m.Load(values))
-		zero := map[string][]float32{}
-		for _, p := range m.Graph.Params.Trained {
-			zero[p.Name] = make([]float32, p.Elems())
-		}
-		require.NoError(t, m.LoadMomentum(zero))
+		require.NoError(t, m.LoadMomentum(zeros(m.Graph.Params)))
 		list := disagreements(run(t, m, 2), want, start, sharp)
 		if c.says == "" {
 			assert.Empty(t, list)

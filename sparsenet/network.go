@@ -108,6 +108,9 @@ type runningStats interface {
 	// step has run.
 	prepare(m *Model) error
 	trained()
+	// imported and setImported exchange what a checkpoint needs beside them.
+	imported() Imported
+	setImported(i Imported)
 }
 
 // NewNetwork lays out the steps of g and plans their memory.

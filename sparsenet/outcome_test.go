@@ -35,10 +35,16 @@ func open(t testing.TB, c Config, o Options) *Model {
 	require.NoError(t, err)
 	n, err := NewNetwork(g, o)
 	require.NoError(t, err)
+	return opened(t, n)
+}
+
+// opened is open for a network that is laid out.
+func opened(t testing.TB, n *Network) *Model {
+	t.Helper()
 	m, err := n.Open(optest.Device(t), 3)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, m.Close()) })
-	require.NoError(t, m.Load(someValues(g.Params)))
+	require.NoError(t, m.Load(someValues(n.Graph.Params)))
 	return m
 }
 

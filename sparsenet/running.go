@@ -2,6 +2,7 @@ package sparsenet
 
 import (
 	"fmt"
+	"maps"
 	"math"
 
 	"sparsevk/ops"
@@ -52,6 +53,34 @@ func (s *readerStats) store(m *Model) (map[string][]float32, error) {
 func (s *readerStats) prepare(*Model) error { return nil }
 
 func (s *readerStats) trained() {}
+
+func (s *readerStats) imported() Imported { return Imported{} }
+
+func (s *readerStats) setImported(Imported) {}
+
+// Imported is what running statistics that were loaded differ by among the readers
+// of a map. Values rounds it away; a checkpoint keeps it, so that a run goes on
+// with the same bits.
+type Imported struct {
+	Differences map[string][]float64 // to the first reader of the map, by name; empty if there are none
+	Steps       int                  // training steps since
+}
+
+// Imported returns what the last Load left of differences.
+func (m *Model) Imported() Imported { return m.stats.imported() }
+
+// LoadImported sets the differences of a model that has been loaded from what
+// Values and Imported returned together.
+func (m *Model) LoadImported(i Imported) error {
+	for name, d := range i.Differences {
+		if p, ok := m.Graph.Params.Find(name); !ok || p.Kind.Trained() || len(d) != p.Elems() {
+			return fmt.Errorf("sparsenet: %d differences of %s: want as many as the running statistic has", len(d), name)
+		}
+	}
+	m.ready = false
+	m.stats.setImported(i)
+	return nil
+}
 
 // mapStats keeps running statistics once per map, and what each reader's differ
 // by. All readers of a map see the same batches, so after n steps a reader's
@@ -111,6 +140,10 @@ func (s *mapStats) blocks() []*ops.Block {
 }
 
 func (s *mapStats) trained() { s.steps++ }
+
+func (s *mapStats) imported() Imported { return Imported{maps.Clone(s.delta), s.steps} }
+
+func (s *mapStats) setImported(i Imported) { s.delta, s.steps = maps.Clone(i.Differences), i.Steps }
 
 // suffixes of the running statistics, in the order of mapStats.running.
 var suffixes = [2]string{".running_mean", ".running_var"}

@@ -81,7 +81,48 @@ func Tensors(m *sparsenet.Model, momentum bool) ([]safetensors.Tensor, error) {
 	for _, p := range m.Graph.Params.Trained {
 		list = append(list, safetensors.Float32(MomentumPrefix+p.Name, p.Shape, values[p.Name]))
 	}
-	return list, nil
+	return append(list, imported(m.Imported())...), nil
+}
+
+// Names of the tensors that a checkpoint has if the run began with running
+// statistics that differed among the readers of a map.
+const (
+	importedPrefix = "imported."
+	importedSteps  = "imported_steps"
+)
+
+func imported(i sparsenet.Imported) (list []safetensors.Tensor) {
+	for name, d := range i.Differences {
+		list = append(list, safetensors.Float64(importedPrefix+name, []int{len(d)}, d))
+	}
+	if list != nil {
+		list = append(list, safetensors.Uint32(importedSteps, nil, []uint32{uint32(i.Steps)}))
+	}
+	return list
+}
+
+func readImported(m *sparsenet.Model, f *safetensors.File) (i sparsenet.Imported, err error) {
+	i.Differences = map[string][]float64{}
+	for _, p := range m.Graph.Params.Running {
+		name := importedPrefix + p.Name
+		if _, ok := f.Info(name); !ok {
+			continue
+		}
+		if err := fits(f, name, p); err != nil {
+			return i, err
+		}
+		if i.Differences[p.Name], err = f.Float64(name); err != nil {
+			return i, err
+		}
+	}
+	if len(i.Differences) == 0 {
+		return i, nil
+	}
+	steps, err := f.Uint32(importedSteps)
+	if err == nil && len(steps) == 1 {
+		i.Steps = int(steps[0])
+	}
+	return i, err
 }
 
 // LoadModel sets the model's parameters and running statistics, and with
@@ -96,30 +137,45 @@ func LoadModel(m *sparsenet.Model, f *safetensors.File, momentum bool) error {
 		}
 		values[p.Name] = v
 	}
+	if !momentum {
+		return m.Load(values)
+	}
 	velocity := map[string][]float32{}
 	for _, p := range m.Graph.Params.Trained {
-		if !momentum {
-			break
-		}
 		v, err := readTensor(f, MomentumPrefix+p.Name, p)
 		if err != nil {
 			return err
 		}
 		velocity[p.Name] = v
 	}
-	if err := m.Load(values); err != nil || !momentum {
+	differ, err := readImported(m, f)
+	if err != nil {
 		return err
 	}
-	return m.LoadMomentum(velocity)
+	if err := m.Load(values); err != nil {
+		return err
+	}
+	if err := m.LoadMomentum(velocity); err != nil || len(differ.Differences) == 0 {
+		return err
+	}
+	return m.LoadImported(differ)
 }
 
 func readTensor(f *safetensors.File, name string, p sparsenet.Param) ([]float32, error) {
-	i, ok := f.Info(name)
-	if !ok {
-		return nil, fmt.Errorf("tensor %s is missing: is this a checkpoint of another network?", name)
-	}
-	if fmt.Sprint(i.Shape) != fmt.Sprint(p.Shape) {
-		return nil, fmt.Errorf("tensor %s has shape %v, the network's is %v: is this a checkpoint of another network?", name, i.Shape, p.Shape)
+	if err := fits(f, name, p); err != nil {
+		return nil, err
 	}
 	return f.Float32(name)
+}
+
+// fits holds a tensor of a file against the shape of p.
+func fits(f *safetensors.File, name string, p sparsenet.Param) error {
+	i, ok := f.Info(name)
+	if !ok {
+		return fmt.Errorf("tensor %s is missing: is this a checkpoint of another network?", name)
+	}
+	if fmt.Sprint(i.Shape) != fmt.Sprint(p.Shape) {
+		return fmt.Errorf("tensor %s has shape %v, the network's is %v: is this a checkpoint of another network?", name, i.Shape, p.Shape)
+	}
+	return nil
 }

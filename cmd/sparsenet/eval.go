@@ -27,7 +27,10 @@ func newEvalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval",
 		Short: "Evaluate a trained model on a data set",
-		RunE:  func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+		Long: `Classifies every image of a data set once, with the running statistics, and
+prints loss and accuracy. Without flags that name a network, a checkpoint of
+'sparsenet train' says which it holds, if it has a preset's name.`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.net = addNetFlags(c)
 	f.data.add(c)
@@ -80,6 +83,7 @@ func (f *evalFlags) prepare() (g *sparsenet.Graph, o sparsenet.Options, set *dat
 	case f.batch < 1:
 		return nil, o, nil, usagef("--batch %d: want at least 1 image", f.batch)
 	}
+	f.adopt()
 	c, err := f.net.config()
 	if err != nil {
 		return nil, o, nil, err
@@ -98,4 +102,21 @@ func (f *evalFlags) prepare() (g *sparsenet.Graph, o sparsenet.Options, set *dat
 		return nil, o, nil, err
 	}
 	return g, sparsenet.Options{Batch: f.batch, Engine: e, Inference: true, Mean: set.Mean, Std: set.Std}, set, nil
+}
+
+// adopt takes the network from the checkpoint, if the user named none. Whatever
+// keeps the file from being one is told when its parameters are loaded.
+func (f *evalFlags) adopt() {
+	if f.net.given() {
+		return
+	}
+	c, err := train.LoadCheckpoint(f.model)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	name := c.State.Config["network"]
+	if _, err := sparsenet.Preset(name); err == nil {
+		f.net.preset = name
+	}
 }

@@ -44,12 +44,18 @@ enum {
     VX_ST_PD_SUBGROUP_SIZE_CONTROL_PROPERTIES = 1000225000,
     VX_ST_PD_SUBGROUP_SIZE_CONTROL_FEATURES = 1000225002,
     VX_ST_VALIDATION_FEATURES = 1000247000,
+    VX_ST_PD_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES = 1000269000,
+    VX_ST_PIPELINE_INFO = 1000269001,
+    VX_ST_PIPELINE_EXECUTABLE_PROPERTIES = 1000269002,
+    VX_ST_PIPELINE_EXECUTABLE_INFO = 1000269003,
+    VX_ST_PIPELINE_EXECUTABLE_STATISTIC = 1000269004,
     VX_ST_PD_INT_DOT_FEATURES = 1000280000,
     VX_ST_PD_MAINTENANCE_4_PROPERTIES = 1000413001,
 };
 
 // Other values.
 enum {
+    VX_ERROR_OUT_OF_HOST_MEMORY = -1,
     VX_ERROR_INITIALIZATION_FAILED = -3,
     VX_ERROR_EXTENSION_NOT_PRESENT = -7,
     VX_BIND_POINT_COMPUTE = 1,
@@ -57,6 +63,11 @@ enum {
     VX_DESCRIPTOR_UNIFORM_TEXEL_BUFFER = 4,
     VX_DESCRIPTOR_STORAGE_BUFFER = 7,
     VX_QUERY_RESULT_64 = 1,
+    VX_PIPELINE_CAPTURE_STATISTICS = 0x40,
+    VX_STATISTIC_BOOL32 = 0,
+    VX_STATISTIC_INT64 = 1,
+    VX_STATISTIC_UINT64 = 2,
+    VX_STATISTIC_FLOAT64 = 3,
     VX_SEVERITY_WARNING = 0x100,
     VX_SEVERITY_ERROR = 0x1000,
     VX_MESSAGE_VALIDATION = 2,
@@ -150,6 +161,44 @@ typedef struct {
     const VxDescriptorBufferInfo *pBufferInfo;
     const uint64_t *pTexelBufferView;
 } VxWriteDescriptorSet;
+
+// --- what the compiler made of a pipeline ---
+
+typedef struct {
+    VxEnum sType;
+    void *pNext;
+    VxBool32 pipelineExecutableInfo;
+} VxPipelineExecutableFeatures;
+
+typedef struct {
+    VxEnum sType;
+    const void *pNext;
+    uint64_t pipeline;
+} VxPipelineInfo;
+
+typedef struct {
+    VxEnum sType;
+    void *pNext;
+    VxFlags stages;
+    char name[256], description[256];
+    uint32_t subgroupSize;
+} VxPipelineExecutableProperties;
+
+typedef struct {
+    VxEnum sType;
+    const void *pNext;
+    uint64_t pipeline;
+    uint32_t executableIndex;
+} VxPipelineExecutableInfo;
+
+// value is a union of a truth value, two integers and a double.
+typedef struct {
+    VxEnum sType;
+    void *pNext;
+    char name[256], description[256];
+    VxEnum format;
+    uint64_t value;
+} VxPipelineExecutableStatistic;
 
 // --- queries; the first member of each chain link is the base ---
 
@@ -349,6 +398,13 @@ typedef VxResult(VX_CALL *PVX_GetQueryPoolResults)(void *dev, uint64_t pool, uin
 typedef VxResult(VX_CALL *PVX_CreateComputePipelines)(void *dev, uint64_t cache, uint32_t n,
                                                       const VxComputePipelineCreateInfo *,
                                                       const void *alloc, uint64_t *out);
+typedef VxResult(VX_CALL *PVX_GetPipelineExecutableProperties)(void *dev, const VxPipelineInfo *,
+                                                               uint32_t *n,
+                                                               VxPipelineExecutableProperties *);
+typedef VxResult(VX_CALL *PVX_GetPipelineExecutableStatistics)(void *dev,
+                                                               const VxPipelineExecutableInfo *,
+                                                               uint32_t *n,
+                                                               VxPipelineExecutableStatistic *);
 typedef void(VX_CALL *PVX_UpdateDescriptorSets)(void *dev, uint32_t nw,
                                                 const VxWriteDescriptorSet *, uint32_t nc,
                                                 const void *);

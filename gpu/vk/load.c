@@ -68,7 +68,7 @@ uint32_t vx_instance_version(void) {
 }
 
 // vx_dev_init fills d and returns the name of a function that the driver
-// lacks, or NULL. All of them are Vulkan 1.0.
+// lacks, or NULL. All that must be there are Vulkan 1.0.
 const char *vx_dev_init(void *inst, void *dev, vx_dev *d) {
     PVX_GetProcAddr get = (PVX_GetProcAddr)gipa(inst, "vkGetDeviceProcAddr");
     if (!get)
@@ -98,5 +98,9 @@ const char *vx_dev_init(void *inst, void *dev, vx_dev *d) {
     FIND(FlushMappedMemoryRanges)
     FIND(InvalidateMappedMemoryRanges)
 #undef FIND
+#define MAY_FIND(n) d->n = (__typeof__(d->n))get(dev, "vk" #n);
+    MAY_FIND(GetPipelineExecutablePropertiesKHR)
+    MAY_FIND(GetPipelineExecutableStatisticsKHR)
+#undef MAY_FIND
     return NULL;
 }

@@ -133,16 +133,25 @@ func (p PhysicalDevice) Memory() (types []MemoryType, heaps []Heap) {
 // portability is an extension that a device which lists it wants enabled.
 const portability = "VK_KHR_portability_subset"
 
+// executables is the extension that tells what a compiler made of a pipeline.
+const executables = "VK_KHR_pipeline_executable_properties"
+
 // NewDevice creates a logical device with one queue of the family and no
-// feature beyond the base.
-func (p PhysicalDevice) NewDevice(family uint32) (*Device, Result) {
+// feature beyond the base, except that with statistics its pipelines tell what
+// the compiler made of them; a device that cannot refuses that.
+func (p PhysicalDevice) NewDevice(family uint32, statistics bool) (*Device, Result) {
 	var exts []string
+	var chain unsafe.Pointer
 	if slices.Contains(p.extensions(), portability) {
 		exts = append(exts, portability+"\x00")
 	}
+	if statistics {
+		exts, chain = append(exts, executables+"\x00"), C.vx_statistics_chain()
+		defer C.free(chain)
+	}
 	q := []vulkan.DeviceQueueCreateInfo{{SType: vulkan.StructureTypeDeviceQueueCreateInfo,
 		QueueFamilyIndex: family, QueueCount: 1, PQueuePriorities: []float32{1}}}
-	ci := vulkan.DeviceCreateInfo{SType: vulkan.StructureTypeDeviceCreateInfo, QueueCreateInfoCount: 1, PQueueCreateInfos: q,
+	ci := vulkan.DeviceCreateInfo{SType: vulkan.StructureTypeDeviceCreateInfo, PNext: chain, QueueCreateInfoCount: 1, PQueueCreateInfos: q,
 		EnabledExtensionCount: uint32(len(exts)), PpEnabledExtensionNames: exts}
 	var h vulkan.Device
 	r := vulkan.CreateDevice(p.h, &ci, nil, &h)

@@ -8,7 +8,7 @@ enum { MAX_SPEC = 64, WRITES_PER_CALL = 64 };
 
 // Specialization constants are 32 bits each, with identifiers 0..nspec-1.
 VxResult vx_compute_pipeline(vx_dev *d, uint64_t cache, uint64_t module, uint64_t layout,
-                             const uint32_t *spec, uint32_t nspec, uint64_t *out) {
+                             const uint32_t *spec, uint32_t nspec, VxFlags flags, uint64_t *out) {
     VxSpecializationMapEntry entry[MAX_SPEC];
     if (nspec > MAX_SPEC)
         return VX_ERROR_INITIALIZATION_FAILED;
@@ -20,6 +20,7 @@ VxResult vx_compute_pipeline(vx_dev *d, uint64_t cache, uint64_t module, uint64_
     VxComputePipelineCreateInfo ci;
     memset(&ci, 0, sizeof ci);
     ci.sType = VX_ST_COMPUTE_PIPELINE_CREATE_INFO;
+    ci.flags = flags;
     ci.layout = layout;
     ci.basePipelineIndex = -1;
     ci.stage.sType = VX_ST_PIPELINE_SHADER_STAGE_CREATE_INFO;

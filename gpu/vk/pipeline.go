@@ -108,12 +108,35 @@ func (d *Device) DestroyPipelineLayout(l PipelineLayout) {
 const MaxSpec = 64
 
 // NewPipeline builds a compute pipeline of entry point main; spec holds the
-// specialization constants 0..len(spec)-1.
-func (d *Device) NewPipeline(c PipelineCache, m ShaderModule, l PipelineLayout, spec []uint32) (Pipeline, Result) {
+// specialization constants 0..len(spec)-1. With statistics the compiler counts
+// for Statistics.
+func (d *Device) NewPipeline(c PipelineCache, m ShaderModule, l PipelineLayout, spec []uint32, statistics bool) (Pipeline, Result) {
 	var out C.uint64_t
+	var flags C.VxFlags
+	if statistics {
+		flags = C.VX_PIPELINE_CAPTURE_STATISTICS
+	}
 	r := C.vx_compute_pipeline(d.fn, C.uint64_t(bits(c)), C.uint64_t(bits(m)), C.uint64_t(bits(l)),
-		(*C.uint32_t)(unsafe.SliceData(spec)), C.uint32_t(len(spec)), &out)
+		(*C.uint32_t)(unsafe.SliceData(spec)), C.uint32_t(len(spec)), flags, &out)
 	return handle[Pipeline](uint64(out)), Result(r)
+}
+
+// Statistics returns what the compiler counted in a pipeline, by the driver's
+// names.
+func (d *Device) Statistics(p Pipeline) (map[string]float64, Result) {
+	var list *C.vx_statistic
+	var n C.uint32_t
+	r := Result(C.vx_statistics(d.fn, C.uint64_t(bits(p)), &list, &n))
+	defer C.free(unsafe.Pointer(list))
+	if r != vulkan.Success {
+		return nil, r
+	}
+	out := make(map[string]float64, n)
+	for i := range unsafe.Slice(list, n) {
+		s := &unsafe.Slice(list, n)[i]
+		out[C.GoString(&s.name[0])] = float64(s.value)
+	}
+	return out, r
 }
 
 // DestroyPipeline destroys p.

@@ -35,6 +35,9 @@ typedef struct {
     PVX_CreateComputePipelines CreateComputePipelines;
     PVX_UpdateDescriptorSets UpdateDescriptorSets;
     PVX_MappedMemoryRanges FlushMappedMemoryRanges, InvalidateMappedMemoryRanges;
+    // NULL unless the device was made for statistics
+    PVX_GetPipelineExecutableProperties GetPipelineExecutablePropertiesKHR;
+    PVX_GetPipelineExecutableStatistics GetPipelineExecutableStatisticsKHR;
 } vx_dev;
 
 // Commands. Operands in brackets.
@@ -71,6 +74,12 @@ typedef struct {
     uint32_t flags, timestampBits;
 } vx_family;
 
+// A number that the compiler tells of a pipeline.
+typedef struct {
+    char name[256];
+    double value;
+} vx_statistic;
+
 // load.c
 void *vx_load(const char *path, char *why, size_t cap);
 uint32_t vx_instance_version(void);
@@ -86,6 +95,10 @@ vx_name *vx_instance_extensions(const char *layer, uint32_t *n);
 vx_name *vx_device_extensions(void *inst, void *pd, uint32_t *n);
 vx_family *vx_families(void *inst, void *pd, uint32_t *n);
 
+// statistics.c; the chain and the list are the caller's to free
+void *vx_statistics_chain(void);
+VxResult vx_statistics(vx_dev *d, uint64_t pipeline, vx_statistic **out, uint32_t *n);
+
 // record.c
 VxResult vx_record(vx_dev *d, const vx_op *ops, uint32_t n, const uint8_t *push);
 VxResult vx_submit(vx_dev *d, void *q, const uint64_t *cbs, uint32_t n, uint64_t fence);
@@ -95,7 +108,7 @@ VxResult vx_flush(vx_dev *d, int invalidate, uint64_t memory, uint64_t off, uint
 
 // pipeline.c
 VxResult vx_compute_pipeline(vx_dev *d, uint64_t cache, uint64_t module, uint64_t layout,
-                             const uint32_t *spec, uint32_t nspec, uint64_t *out);
+                             const uint32_t *spec, uint32_t nspec, VxFlags flags, uint64_t *out);
 void vx_write_sets(vx_dev *d, const vx_write *w, uint32_t n);
 
 // debug.c

@@ -99,8 +99,8 @@ func TestHarnessCatches(t *testing.T) {
 
 func TestBarrierCheckerAgreesAndCatches(t *testing.T) {
 	env := ops.NewEnv()
-	x, y, z := NewBlock("x", 4, 1, 3, 3), NewBlock("y", 4, 1, 3, 3), NewBlock("z", 4, 1, 3, 3)
-	x.Off, y.Off, z.Off = 0, 256, 512
+	x, y, z := NewBlock("x", 4, 1, 8, 8), NewBlock("y", 4, 1, 8, 8), NewBlock("z", 4, 1, 8, 8)
+	x.Off, y.Off, z.Off = 0, 1024, 2048
 	relu := func(a, b ops.View) []ops.Step { return ops.ReLU{Env: env, Label: b.String(), X: a, Y: b}.Forward() }
 	var steps []ops.Step
 	steps = append(steps, relu(x.View(0, 2), y.View(0, 2))...) // independent of the next

@@ -5,7 +5,7 @@ import (
 	"sparsevk/shaders"
 )
 
-// span is a range of bytes that a step touched since the last barrier.
+// span is a range of bytes that a step bound since the last barrier.
 type span struct {
 	lo, hi uint64
 	host   bool
@@ -13,9 +13,12 @@ type span struct {
 }
 
 // Barriers returns, for each step, whether a barrier must stand before it: it
-// does if the step touches bytes that a step since the last barrier wrote, or
-// writes bytes that one read. The step list runs again and again, so the first
-// step needs none: a recording ends with a barrier.
+// does if the step binds bytes that a step since the last barrier bound to be
+// written, or binds to write bytes that one bound at all. What is bound is what
+// validation layers can see; it exceeds what a step touches by less than
+// ops.Align at its start, and by the planes between the views of a
+// concatenation. The step list runs again and again, so the first step needs
+// none: a recording ends with a barrier.
 func Barriers(steps []ops.Step) []bool {
 	need := make([]bool, len(steps))
 	var since []span
@@ -30,17 +33,12 @@ func Barriers(steps []ops.Step) []bool {
 	return need
 }
 
-// spans merges the neighbouring views of a step's bindings into byte ranges.
+// spans returns what each binding of a step covers.
 func spans(s *ops.Step) []span {
-	var out []span
-	for _, u := range s.Uses() {
-		lo, hi := u.View.Bytes()
-		n := span{lo, hi, u.View.Block.Host(), u.Access&shaders.Write != 0}
-		if k := len(out) - 1; k >= 0 && out[k].hi == lo && out[k].host == n.host && out[k].write == n.write {
-			out[k].hi = hi
-			continue
-		}
-		out = append(out, n)
+	out := make([]span, len(s.Args))
+	for i, a := range s.Args {
+		lo, n := a.Range()
+		out[i] = span{lo, lo + n, a[0].Block.Host(), s.Kernel.Bindings[i].Access&shaders.Write != 0}
 	}
 	return out
 }

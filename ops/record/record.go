@@ -54,7 +54,7 @@ func lower(dev *gpu.Device, m *Memory, s *ops.Step) (gpu.Dispatch, error) {
 	if len(s.Args) != len(k.Bindings) {
 		return gpu.Dispatch{}, fmt.Errorf("%d arguments for the %d bindings of %s", len(s.Args), len(k.Bindings), k.Name)
 	}
-	p, err := dev.Pipeline(shader(k, s.Spec), s.Spec)
+	p, err := Pipeline(dev, k, s.Spec)
 	if err != nil {
 		return gpu.Dispatch{}, err
 	}
@@ -75,6 +75,11 @@ func lower(dev *gpu.Device, m *Memory, s *ops.Step) (gpu.Dispatch, error) {
 		d.Args = append(d.Args, r)
 	}
 	return d, nil
+}
+
+// Pipeline returns the pipeline of k with the specialization constants spec.
+func Pipeline(dev *gpu.Device, k *shaders.Kernel, spec []uint32) (*gpu.Pipeline, error) {
+	return dev.Pipeline(shader(k, spec), spec)
 }
 
 // shader describes k to package gpu, which does not know package shaders.

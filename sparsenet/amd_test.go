@@ -1,0 +1,158 @@
+package sparsenet
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"sparsevk/gpu"
+	"sparsevk/ops"
+	"sparsevk/ops/record"
+	"sparsevk/shaders"
+)
+
+// amdChips are AMD's generations, from 2016 on, by the names that Mesa's RADV
+// knows; a later Mesa may have renamed a chip. An unknown name ends the process.
+var amdChips = [][]string{{"polaris10"}, {"vega10"}, {"navi21"}, {"navi31", "gfx1100"}}
+
+const amdChip = "SPARSEVK_AMD_CHIP"
+
+// AMD's compiler takes every kernel, in every form that networks use, without a
+// spilled vector register. That needs RADV (mesa-vulkan-drivers) and no card: it
+// compiles for the chip that RADV_FORCE_FAMILY names, which it reads at start, so
+// that each chip has a process. Without RADV the test is skipped, unless
+// SPARSEVK_AMD=require.
+func TestAMDCompilesWithoutSpills(t *testing.T) {
+	if chip := os.Getenv(amdChip); chip != "" {
+		compileAll(t, chip)
+		return
+	}
+	drivers, err := filepath.Glob("/usr/share/vulkan/icd.d/radeon_icd*.json")
+	require.NoError(t, err)
+	if len(drivers) == 0 {
+		require.NotEqual(t, "require", os.Getenv("SPARSEVK_AMD"), "RADV is not installed")
+		t.Skip("RADV is not installed (mesa-vulkan-drivers)")
+	}
+	for _, names := range amdChips {
+		t.Run(names[0], func(t *testing.T) {
+			t.Parallel()
+			said := fmt.Sprintf("no driver knows %v", names)
+			for _, name := range names {
+				cmd := exec.Command(os.Args[0], "-test.run=^TestAMDCompilesWithoutSpills$", "-test.v")
+				cmd.Env = append(os.Environ(), amdChip+"="+name, "RADV_FORCE_FAMILY="+name, "SPARSEVK_DEVICE=",
+					"VK_ICD_FILENAMES="+drivers[0], "VK_DRIVER_FILES="+drivers[0])
+				out, err := cmd.CombinedOutput()
+				if strings.Contains(string(out), compiled) || name == names[len(names)-1] {
+					said = string(out)
+					require.NoError(t, err, said)
+					break
+				}
+			}
+			require.Contains(t, said, compiled)
+			t.Log(said)
+		})
+	}
+}
+
+// compiled is in the last line of a process that compiled everything.
+const compiled = "pipelines compiled"
+
+// A form is a kernel under one specialization.
+type form struct {
+	kernel *shaders.Kernel
+	spec   []uint32
+}
+
+func (f form) String() string { return fmt.Sprintf("%s %v", f.kernel.Name, f.spec) }
+
+// forms returns every kernel in every form of some networks' steps, and those
+// kernels that no network uses as they are. The quad kernels are left out: they
+// are written for processors whose subgroups have 8 lanes, and never chosen for a
+// device with more.
+func forms(t *testing.T) []form {
+	seen := map[string]form{}
+	add := func(f form) { seen[f.String()] = f }
+	for _, preset := range []string{"sparse-40-12", "sparse-40-24", "dense-40-12", "sparse-bc-100-24", "imagenet-sparse-121-32-init2k", "imagenet-dense-161-48"} {
+		for _, engine := range []Engine{Arena, Layered} {
+			n := network(t, preset, Options{Batch: 16, Engine: engine})
+			for _, s := range append(n.Train.Steps(), n.Eval.Steps()...) {
+				add(form{s.Kernel, s.Spec})
+			}
+		}
+	}
+	used := map[*shaders.Kernel]bool{}
+	for _, f := range seen {
+		used[f.kernel] = true
+	}
+	for _, k := range shaders.All {
+		if quad := strings.HasPrefix(k.Name, "quad_"); quad {
+			assert.False(t, used[k], "%s is chosen for %v devices", k.Name, ops.Plain)
+		} else if !used[k] {
+			add(form{k, nil})
+		}
+	}
+	var all []form
+	for _, f := range seen {
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(a, b form) int { return strings.Compare(a.String(), b.String()) })
+	return all
+}
+
+// compileAll compiles everything for chip, and what must spill.
+func compileAll(t *testing.T, chip string) {
+	dev, err := gpu.Open(gpu.Options{Statistics: true})
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, dev.Close()) }()
+	all, most := forms(t), 0.0
+	for _, f := range all {
+		vectors, faults, err := f.compile(dev)
+		require.NoError(t, err, "%s: %v", chip, f)
+		assert.Empty(t, faults, "%s: %v", chip, f)
+		if vectors > most {
+			most = vectors
+			t.Logf("%v: %v vector registers", f, vectors)
+		}
+	}
+	greedy := form{&shaders.ConvFwd, slices.Clone(find(all, &shaders.ConvFwd).spec)}
+	greedy.spec[shaders.ConvFwd.SpecIndex("KT")] = 64
+	_, faults, err := greedy.compile(dev)
+	require.NoError(t, err)
+	assert.NotEmpty(t, faults, "%s: %v does not spill", chip, greedy)
+	t.Logf("%s: %v", greedy, faults)
+	fmt.Printf("%s, %s: %d %s\n", dev.Info().Name, dev.Info().DriverInfo, len(all), compiled)
+}
+
+func find(all []form, k *shaders.Kernel) form {
+	return all[slices.IndexFunc(all, func(f form) bool { return f.kernel == k })]
+}
+
+// compile returns how many vector registers a form takes and what of it does not
+// fit into registers: spilled ones, and arrays that the compiler puts in memory.
+func (f form) compile(dev *gpu.Device) (vectors float64, faults []string, err error) {
+	p, err := record.Pipeline(dev, f.kernel, f.spec)
+	if err != nil {
+		return 0, nil, err
+	}
+	s, err := p.Statistics()
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, what := range []string{"Spilled VGPRs", "Scratch size"} {
+		n, ok := s[what]
+		if !ok {
+			return 0, nil, fmt.Errorf("the driver does not tell %q", what)
+		}
+		if n > 0 {
+			faults = append(faults, fmt.Sprintf("%s %v", what, n))
+		}
+	}
+	return s["VGPRs"], faults, nil
+}
