@@ -17,7 +17,8 @@ func TestConv(t *testing.T) { optest.RunAll(t, "conv") }
 func TestLinks(t *testing.T) { optest.RunAll(t, "links") }
 
 // dropEach leaves each step of the chosen cases out in turn: every one must be
-// missed. Steps of one label but for the segment that they take count singly.
+// missed. Links steps stay: they make addresses, and reading where garbage points
+// to is undefined.
 func dropEach(t *testing.T, table string, chosen func(name string) bool) {
 	dev, seen := optest.Device(t), 0
 	for _, c := range optest.Cases(table) {
@@ -25,16 +26,14 @@ func dropEach(t *testing.T, table string, chosen func(name string) bool) {
 			continue
 		}
 		seen++
-		for i := range c.Steps() {
-			var label string
-			d := c
-			d.Steps = func() []ops.Step {
-				s := c.Steps()
-				label = s[i].Label
-				return slices.Delete(s, i, i+1)
+		for i, step := range c.Steps() {
+			if strings.HasSuffix(step.Label, "/links") {
+				continue
 			}
+			d := c
+			d.Steps = func() []ops.Step { return slices.Delete(c.Steps(), i, i+1) }
 			_, err := optest.Check(dev, d)
-			assert.Errorf(t, err, "%s without step %d, %s", c.Name, i, label)
+			assert.Errorf(t, err, "%s without step %d, %s", c.Name, i, step.Label)
 		}
 	}
 	require.NotZero(t, seen)

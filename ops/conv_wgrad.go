@@ -14,9 +14,10 @@ const (
 	wgradSums    = 48      // sums of an invocation, as near as the window allows
 	wgradGroups  = 512     // workgroups wanted
 	wgradStrips  = 4       // strips that an invocation takes at least
+	wgradTerms   = 256     // products that it adds in a row at most, for accuracy, if there may be so many splits
 	wgradSplits  = 64      // splits at most
 	wgradPartial = 4 << 20 // bytes of partial sums at most
-	wgradShared  = 63      // sums that a workgroup adds at a time: 16 KiB of shared memory
+	wgradShared  = 63      // sums of an invocation at most, so that those of 64 fit into 16 KiB of shared memory
 )
 
 // splits depends on the extents only, so that a plan is the same everywhere.
@@ -25,7 +26,7 @@ func (o *Conv) splits() splits {
 	if o.R > 3 {
 		s.rt = 1
 	}
-	s.kt = min(tileChannels(o.K()), max(1, wgradShared/o.S))
+	s.kt = min(tileChannels(o.K()), max(1, wgradShared/(s.rt*o.S)))
 	s.ct = min(8, max(1, wgradSums/(s.kt*s.rt*o.S)))
 	if o.Pool { // four loads per value: the loop would take long to compile
 		s.ct = min(4, s.ct)
@@ -34,7 +35,8 @@ func (o *Conv) splits() splits {
 	strips := uint64(y.N) * uint64(y.H) * uint64(ceilDiv(y.W, s.px))
 	g := s.groups(o, o.C(), o.K())
 	room := min(wgradPartial, o.Env.Range-Align) / (4 * uint64(o.weights()))
-	n := min(uint64(ceilDiv(wgradGroups, g[0]*g[1])), strips/(wgradStrips*tileLanes), room, wgradSplits)
+	want := max(uint64(ceilDiv(wgradGroups, g[0]*g[1])), strips*uint64(s.px)/(wgradTerms*tileLanes))
+	n := min(want, strips/(wgradStrips*tileLanes), room, wgradSplits)
 	n = max(n, 1)
 	s.per = uint32((strips + n - 1) / n)
 	s.n = uint32((strips + uint64(s.per) - 1) / uint64(s.per))

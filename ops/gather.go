@@ -46,6 +46,10 @@ type Gather struct {
 	Plus    View   // shape of X, written; the zero View if every reader has Act
 	Coef    *Block // 4 words per plane, written
 	Stats   View   // StatWords words per plane of X
+	// The readers of X may be gathered in turn. Begun says that G and Coef hold what
+	// those before have left, to be added to; Open that others follow, for which Coef
+	// keeps sums. Readers in one gather or in several, in one order, give one result.
+	Begun, Open bool
 
 	batches []*batch    // readers of one geometry each
 	partial *Block      // (dbeta, dgamma) of every reader, channel and workgroup
@@ -196,7 +200,7 @@ func (o *Gather) Steps() []Step {
 	steps := o.packSteps()
 	c0 := uint32(0)
 	for _, run := range o.runs() {
-		first := true
+		first := !o.Begun
 		for _, b := range o.batches {
 			for _, part := range o.parts(len(b.entries), func(i int) []Planes { return o.bound(b, b.entries[i:i+1], c0, run[0]) }) {
 				es := b.entries[part[0]:part[1]]

@@ -137,7 +137,7 @@ func (o *Gather) mergeSteps(words []uint32) ([]Step, []uint32) {
 			Label: o.Label + "/gather_merge", Kernel: &shaders.GatherMerge,
 			Args: []Planes{table, in[0], in[1], stats, coef, in[2]},
 			Push: &shaders.GatherMergePush{
-				Readers: uint32(len(ms)), Table: table.Base(table[0]), First: flag(i == 0), Last: flag(i == len(parts)-1),
+				Readers: uint32(len(ms)), Table: table.Base(table[0]), First: flag(i == 0 && !o.Begun), Last: flag(i == len(parts)-1 && !o.Open),
 				M: uint32(o.X.Block.Plane()), Stats: stats.Base(o.Stats), Coef: coef.Base(coef[0]),
 			},
 			Groups: [3]uint32{o.X.C(), 1, 1},

@@ -1,9 +1,15 @@
 package ops_test
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"sparsevk/ops"
 	"sparsevk/ops/optest"
+	"sparsevk/shaders"
 )
 
 // quad runs a table of cases where the device can run the quad kernels.
@@ -16,4 +22,55 @@ func quad(t *testing.T, name string) {
 
 func TestQuad(t *testing.T) { quad(t, "quad") }
 
+func TestQuadFinalise(t *testing.T) { quad(t, "quad_finalise") }
+
 func TestQuadGather(t *testing.T) { quad(t, "quad_gather") }
+
+// TestQuadCatches plants faults that the wider tolerance of Winograd's algorithm
+// must not hide.
+func TestQuadCatches(t *testing.T) {
+	dev := optest.Device(t)
+	if err := optest.FitsQuad(dev); err != nil {
+		t.Skip(err)
+	}
+	faults := map[string]func(s []ops.Step){
+		"weights one filter row further": func(s []ops.Step) {
+			for i := range s {
+				if p, ok := s[i].Push.(*shaders.QuadFwdPush); ok {
+					p.W++
+				}
+			}
+		},
+		"images of another width": func(s []ops.Step) {
+			for i := range s {
+				if p, ok := s[i].Push.(*shaders.QuadFwdPush); ok {
+					p.Height, p.Width = p.Width/2, p.Height*2
+				}
+			}
+		},
+		"one input channel left out": func(s []ops.Step) {
+			for i := range s {
+				if p, ok := s[i].Push.(*shaders.QuadFwdPush); ok {
+					p.C--
+				}
+			}
+		},
+		"no packing": func(s []ops.Step) {
+			s[slices.IndexFunc(s, func(s ops.Step) bool { return s.Kernel == &shaders.QuadPack })].Groups[0] = 0
+		},
+	}
+	c := optest.Cases("quad")[0]
+	_, err := optest.Check(dev, c)
+	require.NoError(t, err)
+	for name, plant := range faults {
+		faulty, steps := c, c.Steps
+		faulty.Steps = func() []ops.Step {
+			s := steps()
+			plant(s)
+			return s
+		}
+		_, err := optest.Check(dev, faulty)
+		assert.Error(t, err, name)
+		dev.Messages()
+	}
+}

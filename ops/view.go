@@ -188,6 +188,9 @@ func (p Planes) Split(limit, chunk uint64) []Planes {
 	for _, v := range p {
 		for v.C() > 0 {
 			n := e.room(v, limit, chunk)
+			if n == 0 && len(cur) == 0 { // a block that no chunk takes; Place will refuse it
+				n = e.room(v.Slice(0, 1), limit, 0)
+			}
 			if n == 0 && len(cur) == 0 {
 				panic(fmt.Sprintf("ops: one plane of %v has %d bytes, more than a range of %d", v, 4*v.Block.Plane(), limit))
 			}

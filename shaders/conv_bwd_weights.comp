@@ -55,7 +55,7 @@ const uint VW = (PX - 1) * STRIDE + S;
 float sums[CT * RT * KT * S];
 float grad[KT * PX];
 float row[VW];
-shared float lanes[KT * S * (LANES + 1)];
+shared float lanes[CT * RT * KT * S * (LANES + 1)]; // [sum][invocation]; one more, so that neighbours lie in other banks
 
 // add_strip adds the products of the strip of dy at row y, column x0 of image n.
 void add_strip(Link l[CT], uint r0, uint k0, uint n, uint y, uint x0) {
@@ -77,21 +77,21 @@ void add_strip(Link l[CT], uint r0, uint k0, uint n, uint y, uint x0) {
         }
 }
 
-// write adds the lanes' sums of channel c0+c and tap row r0+r and writes them.
-void write(uint c, uint r, uint c0, uint r0, uint k0) {
-    uint lane = gl_LocalInvocationID.x;
-    [[unroll]] for (uint i = 0; i < KT * S; i++)
-        lanes[i * (LANES + 1) + lane] = sums[(c * RT + r) * KT * S + i];
+// write adds the lanes' sums and writes them. All go to shared memory at once:
+// sums that live on across a barrier are kept in memory by lavapipe all along.
+void write(uint c0, uint r0, uint k0) {
+    uint lane = gl_LocalInvocationID.x, dst0 = p.dst + gl_WorkGroupID.z * p.split;
+    [[unroll]] for (uint i = 0; i < CT * RT * KT * S; i++)
+        lanes[i * (LANES + 1) + lane] = sums[i];
     barrier();
-    for (uint i = lane; i < KT * S; i += LANES) {
-        uint k = k0 + i / S, at = p.dst + gl_WorkGroupID.z * p.split;
+    for (uint i = lane; i < CT * RT * KT * S; i += LANES) {
         float v = 0.0;
         for (uint j = 0; j < LANES; j++)
             v += lanes[i * (LANES + 1) + j];
-        if (k < p.k && c0 + c < p.c_hi)
-            dst[at + ((k * p.c + c0 + c) * R + r0 + r) * S + i % S] = v;
+        uint s = i % S, k = k0 + i / S % KT, r = r0 + i / (S * KT) % RT, c = c0 + i / (S * KT * RT);
+        if (k < p.k && c < p.c_hi)
+            dst[dst0 + ((k * p.c + c) * R + r) * S + s] = v;
     }
-    barrier();
 }
 
 void main() {
@@ -107,7 +107,5 @@ void main() {
     uint end = min((gl_WorkGroupID.z + 1) * p.strips, p.n * p.p * cols);
     for (uint i = gl_WorkGroupID.z * p.strips + gl_LocalInvocationID.x; i < end; i += LANES)
         add_strip(l, r0, k0, i / (p.p * cols), i / cols % p.p, i % cols * PX);
-    [[unroll]] for (uint c = 0; c < CT; c++)
-        [[unroll]] for (uint r = 0; r < RT; r++)
-            write(c, r, c0, r0, k0);
+    write(c0, r0, k0);
 }

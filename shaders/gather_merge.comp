@@ -10,8 +10,8 @@
 //     coef[c] = (istd, -istd²·m2, istd·(mean·istd·m2 - m1), 0)   m1 = s1/M, m2 = s2/M
 //
 // 0 <= c < p.c; a workgroup makes one channel, adding the partial sums of a
-// reader in 64 interleaved runs and these in order. If the readers do not fit
-// one dispatch, coef holds (s1, s2) until the last.
+// reader in 64 interleaved runs, every eighth of these, and the eight in order.
+// If the readers do not fit one dispatch, coef holds (s1, s2) until the last.
 // CPU reference: ops/ref.Gather. Host: ops.Gather.
 
 layout(local_size_x = 64) in;
@@ -47,6 +47,7 @@ const uint WORDS = 7;
 const uint STAT_WORDS = 4, MEAN = 0, ISTD = 2; // of a plane's statistics: ops.StatMean and following
 
 shared vec2 sums[LANES];
+shared vec2 eighths[8];
 
 // total returns the sum of reader at's partial sums of channel c, to every invocation.
 vec2 total(uint at, uint c) {
@@ -54,12 +55,17 @@ vec2 total(uint at, uint c) {
     vec2 s = vec2(0.0);
     for (uint i = lane; i < groups * table[at + PARTS]; i += LANES)
         s += partial[table[at + PARTIAL] + i / groups * table[at + PART] + c * groups + i % groups];
-    barrier();
     sums[lane] = s;
     barrier();
-    s = sums[0];
-    for (uint i = 1; i < LANES; i++)
-        s += sums[i];
+    if (lane < 8) {
+        for (uint i = lane + 8; i < LANES; i += 8)
+            s += sums[i];
+        eighths[lane] = s;
+    }
+    barrier();
+    s = eighths[0];
+    for (uint i = 1; i < 8; i++)
+        s += eighths[i];
     return s;
 }
 

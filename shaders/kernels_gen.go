@@ -571,9 +571,9 @@ var ConvBwdWeights = Kernel{
 	},
 	Local:       [3]uint32{64, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
-	SharedBytes: 4680,
-	Source:      "2b596f5369f7e494e0d2558cd6259905a970182663f77352c69e9053544357d0",
-	Module:      "45ea4fac1cd11d0d810b6fd5d38f27bbe333dbd8c0b2d3423e4eab10ad82631b",
+	SharedBytes: 14040,
+	Source:      "37d7a7397fd2b07eb87ed551e11517ffe9b70379deadf32bb94d5203be96df13",
+	Module:      "ac0812afae8cc277f0fb175b7fb70763e6c60650b4942ffe24a3f32971e83bf3",
 }
 
 // ConvBwdWeightsPush holds the push constants of conv_bwd_weights.comp.
@@ -927,9 +927,9 @@ var GatherMerge = Kernel{
 	Push:        (*GatherMergePush)(nil),
 	Local:       [3]uint32{64, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
-	SharedBytes: 512,
-	Source:      "7c1061666805e52aceb948dbd42735a799d5c3a1f13f576d7c2fbedf987bf698",
-	Module:      "1ada6f0aa8f31ec2e4447be7e34aaf8552119c449f1ed693bd24dbc496babbd3",
+	SharedBytes: 576,
+	Source:      "652416825a24cfdb1addff7fcfb247a9194015026a4cdc974a10641ff61a8dcf",
+	Module:      "80b5ed585bf513970cec8e70644b8d372b7e1a36e49b5582cb60c8a39f73d281",
 }
 
 // GatherMergePush holds the push constants of gather_merge.comp.
@@ -1512,8 +1512,8 @@ var QuadGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "a30914da615e5e2590f996259f0cf72c2c28563c59a4069a8dc00c5008035b48",
-	Module:   "e1584b6bc1691a07e12bb9bec69f5cc139799a74c69752e9ae78d084171226aa",
+	Source:   "e98cb522d9cc81420678f8ef09efaf3e7330c2cdf86d34ebd464eedd01c534f7",
+	Module:   "1c7610e37153b5e1e342f2686d75238d215db8a002b920b19dcf511509ddbccf",
 }
 
 // QuadGatherPush holds the push constants of quad_gather.comp.
@@ -1560,8 +1560,8 @@ var QuadGatherAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "382d4f6463758f9ca7e57dc45714270bcb7e5717435458578442c6cb8a70a80c",
-	Module:   "67a293a9b34d2ac0e2f76f784e90485d864a6ca298b1d42f5323332cd8e05bc2",
+	Source:   "82b1a742a95874d4e74c38e8e432c2f190f6367eaeb2998360c9564318ba83e3",
+	Module:   "f1402bdb7128a9ce52a0205f1c205e8a0d17d42cd9af74a1104fae58874c3561",
 }
 
 // QuadGatherAccPush holds the push constants of quad_gather_acc.comp.
@@ -1728,8 +1728,8 @@ var QuadPointGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "d77b7fa255e93df02d8b1342c70582981562cd83a4b8b34983506e3ab2c1e769",
-	Module:   "cd6b4345dc0059dab69501275f7b85b0d75f2028142804d00a4a5e309ef5acb1",
+	Source:   "5b593fb8f28f961e1cd20e932a8c4a5c70da6a149ad866a558db3c52451e626a",
+	Module:   "05292da653f7aa3bd6cb7d9874f27bebfd77cd0170588c28c5d7819b5a78241d",
 }
 
 // QuadPointGatherPush holds the push constants of quad_point_gather.comp.
@@ -1776,8 +1776,8 @@ var QuadPointGatherAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "53a472ccbf92c6ee8017d729e106e713716243e7baf5eef1217330cb252ed272",
-	Module:   "0eb96fb5dea065704828cad28ffdb41607fb59fab437d7c0e97d89c3d72bf090",
+	Source:   "787cb85a7653c8b813c8cf5d3a62ec11ff20143f288253f68389f72db9d6ab47",
+	Module:   "eba0616baf59221454f166b3da4cbc25bfb05bf20f221ecf8ff871185ffe785b",
 }
 
 // QuadPointGatherAccPush holds the push constants of quad_point_gather_acc.comp.

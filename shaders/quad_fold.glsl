@@ -1,10 +1,10 @@
 #ifndef QUAD_FOLD_GLSL
 #define QUAD_FOLD_GLSL
 // What the quad gathers do with the gradient of one reader. The includer declares
-// p, links, x, stats, g and partial; sum_with(i, v), what is written for v as quad
-// i of g; OUTS channels of ROWS quads, whose place in a
-// plane is map_quad(r), of which own(r) says whether it exists; and
-// reader_quad(j, r), what the reader hands to them.
+// p, links, x, stats, g and partial; begun(i), what quad i of g holds already;
+// OUTS channels of ROWS quads, whose place in a plane is map_quad(r), of which
+// own(r) says whether it exists; and reader_quad(j, r), what the reader hands to
+// them.
 int map_quad(uint r);
 bool own(uint r);
 vec4 reader_quad(uint j, uint r);
@@ -21,23 +21,22 @@ uint channel(uint j) { return TAIL != 0 ? min(j, p.k - 1) : j; }
 // place returns quad r of channel j in a view.
 uint place(View v, uint j, uint r) { return px(v, j, 0) / 4 + map_quad(r); }
 
-// normalise loads the map and clears the total.
+// normalise loads the map and what there is of the total: readers are added one
+// after the other, however many dispatches they take.
 void normalise() {
     [[unroll]] for (uint j = 0; j < OUTS; j++) {
         vec4 st = texelFetch(stats, int(p.stats + channel(j))); // mean, variance, istd
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
             xhat[j][r] = quad_xhat(texelFetch(x, int(place(p.x, channel(j), r))), st.x, st.z);
-            total[j][r] = vec4(0.0);
+            total[j][r] = begun(place(p.g, channel(j), r));
         }
     }
 }
 
 // store writes quad r of channel j.
 void store(uint j, uint r) {
-    uint at = place(p.g, channel(j), r);
-    vec4 v = sum_with(at, total[j][r]);
     if (TAIL == 0 || (own(r) && j < p.k))
-        g[at] = v;
+        g[place(p.g, channel(j), r)] = total[j][r];
 }
 
 // lane_sums adds s[first + i] over the lanes: lane i returns the total.

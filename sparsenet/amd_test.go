@@ -24,6 +24,10 @@ var amdChips = [][]string{{"polaris10"}, {"vega10"}, {"navi21"}, {"navi31", "gfx
 
 const amdChip = "SPARSEVK_AMD_CHIP"
 
+// vectorBudget is how many vector registers a kernel may take: two waves then
+// share a SIMD of any of the chips.
+const vectorBudget = 128
+
 // AMD's compiler takes every kernel, in every form that networks use, without a
 // spilled vector register. That needs RADV (mesa-vulkan-drivers) and no card: it
 // compiles for the chip that RADV_FORCE_FAMILY names, which it reads at start, so
@@ -112,10 +116,12 @@ func compileAll(t *testing.T, chip string) {
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, dev.Close()) }()
 	all, most := forms(t), 0.0
+	require.Greater(t, len(all), 40)
 	for _, f := range all {
 		vectors, faults, err := f.compile(dev)
 		require.NoError(t, err, "%s: %v", chip, f)
 		assert.Empty(t, faults, "%s: %v", chip, f)
+		assert.LessOrEqual(t, vectors, float64(vectorBudget), "%s: vector registers of %v", chip, f)
 		if vectors > most {
 			most = vectors
 			t.Logf("%v: %v vector registers", f, vectors)

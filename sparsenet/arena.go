@@ -1,6 +1,10 @@
 package sparsenet
 
-import "sparsevk/ops"
+import (
+	"slices"
+
+	"sparsevk/ops"
+)
 
 // buildArena lays out the arena engine: every feature map is written once,
 // measured once and read in place. The backward pass goes through the maps in
@@ -30,8 +34,9 @@ type arena struct {
 	maps     []*ops.Block
 	stats    []ops.View // per map, of this batch; nil in evaluation
 	nodes    []arenaNode
-	dpool    ops.View // gradient of the head's pooled features
-	scratch  uint64   // bytes of gradient that a gather holds at a time
+	sums     []*gradientSum // per map, under Recompute
+	dpool    ops.View       // gradient of the head's pooled features
+	scratch  uint64         // bytes of gradient that a gather holds at a time
 }
 
 // arenaNode is the ops of one node. What a node lacks is nil.
@@ -54,7 +59,7 @@ func newArena(n *Network, p *Program, running *mapStats, training bool) *arena {
 		a.maps = append(a.maps, b)
 	}
 	if training {
-		a.stats = statsViews(n.Graph.Maps)
+		a.stats, a.sums = statsViews(n.Graph.Maps), make([]*gradientSum, len(n.Graph.Maps))
 	}
 	return a
 }
@@ -78,7 +83,7 @@ func statsViews(maps []MapInfo) []ops.View {
 func (a *arena) forward() {
 	for i := range a.Graph.Nodes {
 		g := &a.Graph.Nodes[i]
-		n := arenaNode{links: a.link(i, g)}
+		n := arenaNode{links: a.link(Forward, i, g)}
 		switch g.Kind {
 		case Head:
 			a.head(g, n.links)
@@ -86,7 +91,8 @@ func (a *arena) forward() {
 			n.pool = a.pool(g, n.links)
 			a.measure(g, nil, 0)
 		default:
-			n.conv = a.convolve(g, n.links)
+			n.conv = a.newConv(g, g.Name, n.links, a.training && g.Dropout == 0) // what dropout leaves is what readers see
+			a.convolve(Forward, g, n.conv)
 			a.measure(g, n.conv.Tiles, n.conv.Tile)
 		}
 		a.nodes = append(a.nodes, n)
@@ -102,10 +108,10 @@ func (a *arena) inputs(g *Node) ops.Planes {
 	return x
 }
 
-// link adds the step that gathers, for a reader with batch norm, the statistics
+// link adds to a phase the step that gathers, for a reader with batch norm, the statistics
 // of its maps and its own gamma and beta. In training the statistics are those
 // of the maps, taken once; in evaluation the reader's running ones.
-func (a *arena) link(node int, g *Node) *ops.Links {
+func (a *arena) link(phase Phase, node int, g *Node) *ops.Links {
 	if g.BN == "" {
 		return nil
 	}
@@ -122,28 +128,30 @@ func (a *arena) link(node int, g *Node) *ops.Links {
 		Env: a.env, Label: g.Name, X: x, Stats: stats,
 		Gamma: a.regions.weight(g.BN + ".weight"), Beta: a.regions.weight(g.BN + ".bias"),
 	})
-	a.program.add(Forward, l.Steps)
+	a.program.add(phase, l.Steps)
 	return l
 }
 
-// convolve adds the convolution of the activated inputs; a transition pools
+// newConv returns the convolution of the activated inputs; a transition pools
 // first, which commutes with its 1x1 and is a quarter of the arithmetic.
-func (a *arena) convolve(g *Node, links *ops.Links) *ops.Conv {
+func (a *arena) newConv(g *Node, label string, links *ops.Links, measure bool) *ops.Conv {
 	name := g.Conv + ".weight"
 	c := ops.Conv{
-		Env: a.env, Label: g.Name, X: a.inputs(g), Y: a.maps[g.Out].All(), DY: a.maps[g.Out].All(),
-		W: a.regions.weight(name), DW: a.regions.grad(name), Geometry: geometry(g),
-		Measure: a.training && g.Dropout == 0, // what dropout leaves is what readers see
+		Env: a.env, Label: label, X: a.inputs(g), Y: a.maps[g.Out].All(), DY: a.maps[g.Out].All(),
+		W: a.regions.weight(name), DW: a.regions.grad(name), Geometry: geometry(g), Measure: measure,
 	}
 	if links != nil {
 		c.Act, c.Links = true, links.Out
 	}
-	conv := ops.NewConv(c)
-	a.program.add(Forward, conv.Forward)
-	if g.Dropout > 0 {
-		a.program.add(Forward, a.dropout(g).Forward)
+	return ops.NewConv(c)
+}
+
+// convolve adds the steps that make the output of g to a phase.
+func (a *arena) convolve(phase Phase, g *Node, conv *ops.Conv) {
+	a.program.add(phase, conv.Forward)
+	if g.Dropout > 0 && a.training {
+		a.program.add(phase, a.dropout(g).Forward)
 	}
-	return conv
 }
 
 func geometry(g *Node) ops.Geometry {
@@ -193,15 +201,32 @@ func (a *arena) head(g *Node, links *ops.Links) {
 // when its turn comes, and the weight gradient comes before any of the maps that
 // it reads is overwritten.
 func (a *arena) backward() {
-	for i := len(a.Graph.Nodes) - 2; i >= 0; i-- {
+	for i := len(a.Graph.Nodes) - 1; i >= 0; i-- {
 		g, n := &a.Graph.Nodes[i], &a.nodes[i]
-		a.gather(g)
-		if g.Dropout > 0 {
-			a.program.add(Backward, a.dropout(g).Backward)
+		if g.Kind != Head {
+			a.gradient(g)
+		}
+		if a.Recompute && g.Kind == LayerConv {
+			a.again(i)
 		}
 		if n.conv != nil {
 			a.program.add(Backward, n.conv.BackwardWeights)
 		}
+		if a.Recompute {
+			a.hand(i)
+		}
+	}
+}
+
+// gradient adds the gradient of the map that g made, over the map.
+func (a *arena) gradient(g *Node) {
+	if a.sums[g.Out] != nil {
+		a.finish(g)
+	} else {
+		a.gather(g)
+	}
+	if g.Dropout > 0 {
+		a.program.add(Backward, a.dropout(g).Backward)
 	}
 }
 
@@ -214,7 +239,11 @@ func (a *arena) gather(g *Node) {
 		a.program.add(Backward, ops.Fill{Env: a.env, Label: g.Name, Y: x.All()}.Steps)
 		return
 	}
-	groups := uint32(min((x.Bytes()+a.scratch-1)/a.scratch, uint64(x.C)))
+	bytes := x.Bytes()
+	if g.Kind == StemConv && a.Graph.Config.Stem == ImageNet {
+		bytes *= 2 // the gradient of the activated map takes as much
+	}
+	groups := uint32(min((bytes+a.scratch-1)/a.scratch, uint64(x.C)))
 	for i := range groups {
 		a.gatherPlanes(g, x.View(i*x.C/groups, (i+1)*x.C/groups))
 	}
@@ -227,7 +256,7 @@ func (a *arena) gatherPlanes(g *Node, x ops.View) {
 		name = x.String()
 	}
 	var readers []ops.Reader
-	for _, r := range a.Graph.Readers[g.Out] {
+	for _, r := range slices.Backward(a.Graph.Readers[g.Out]) { // in the order in which they are finished
 		readers = append(readers, a.reader(r, x, name))
 	}
 	scratch := scratchLike(x, name+"/gradient")

@@ -143,7 +143,7 @@ func (l *layered) convolve(g *Node, n *layeredNode, x ops.View) {
 		n.average = &ops.AvgPool{Env: l.env, Label: g.Name, Window: ops.Window{R: 2, S: 2, Stride: 2}, X: y, Y: out}
 		l.program.add(Forward, n.average.Forward)
 	}
-	if g.Dropout > 0 {
+	if g.Dropout > 0 && l.training {
 		n.dropout = &ops.Dropout{Env: l.env, Label: g.Name, Rate: float32(g.Dropout), Layer: uint32(g.Out), X: out, Y: out, State: l.state.All()}
 		l.program.add(Forward, n.dropout.Forward)
 	}

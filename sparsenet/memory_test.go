@@ -176,6 +176,22 @@ func TestPlanRefusesAChannelLargerThanARange(t *testing.T) {
 	assert.EqualError(t, err, "sparsenet: batch 32768: ops: one channel of image of 134217728 bytes is larger than a bound range of 134217472 bytes: use a smaller batch")
 }
 
+// So is a block that no memory object takes, whatever its purpose.
+func TestPlanRefusesABlockLargerThanAChunk(t *testing.T) {
+	for _, e := range []Engine{Arena, Layered} {
+		for _, batch := range []int{2000, 1200} {
+			c, err := Preset("dense-100-24")
+			require.NoError(t, err)
+			g, err := Build(c)
+			require.NoError(t, err)
+			_, err = NewNetwork(g, Options{Batch: batch, Engine: e})
+			var large *ops.TooLargeError
+			require.ErrorAs(t, err, &large)
+			assert.Contains(t, err.Error(), "is larger than a memory object of 1073741824 bytes: use a smaller batch")
+		}
+	}
+}
+
 // What a group of planes leaves behind is what all planes at once leave.
 func TestGatherInGroups(t *testing.T) {
 	whole := network(t, "dense-16-6", Options{Batch: 4, Scratch: 1 << 30})

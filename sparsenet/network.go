@@ -50,6 +50,10 @@ type Options struct {
 	// Scratch is how many bytes of a map's gradient the arena engine gathers at a
 	// time. The default is the largest map of a layer, and at least 8 MiB.
 	Scratch uint64
+	// Recompute: the arena engine does not keep the outputs of bottlenecks, most of a
+	// bottleneck network's memory, for the backward pass, but computes them again. The
+	// results are the same to the bit.
+	Recompute bool
 }
 
 func (o *Options) setDefaults(g *Graph) error {
@@ -73,6 +77,9 @@ func (o *Options) setDefaults(g *Graph) error {
 	}
 	if channels > 4 && !o.Floats {
 		return fmt.Errorf("sparsenet: images of %d channels: bytes are fed for at most 4", channels)
+	}
+	if o.Recompute && (o.Engine != Arena || !g.Config.Bottleneck) {
+		return fmt.Errorf("sparsenet: recompute is for the arena engine and networks with bottlenecks, whose outputs it computes again; leave it out")
 	}
 	if g.Config.HeadGrid != 1 {
 		return fmt.Errorf("sparsenet: a head that pools to %d×%d can be counted, but not run: use head_grid 1", g.Config.HeadGrid, g.Config.HeadGrid)

@@ -11,7 +11,10 @@ import (
 	"sparsevk/ops/ref"
 )
 
-func init() { Register("quad", quadCases) }
+func init() {
+	Register("quad", quadCases)
+	Register("quad_finalise", quadFinaliseCases)
+}
 
 // winogradSlack is the constant of the tolerance formula for the quad forms.
 // F(4,3) forms each quad of outputs from sums and differences of its six inputs
@@ -60,11 +63,12 @@ var quadShapes = []convShape{
 func quadCases() []Case {
 	var cases []Case
 	for i, s := range quadShapes {
-		for _, act := range []bool{false, true} {
-			o := convOptions{seed: uint64(100 + i), limit: ops.DefaultRange, class: ops.Quad, act: act, many: i%2 == 0 && s.c > 2}
+		o := convOptions{seed: uint64(100 + i), limit: ops.DefaultRange, class: ops.Quad, act: true, many: i%2 == 0 && s.c > 2}
+		cases = append(cases, quadMeasured(s, o), convWeights(s, o), quadData(s, uint64(200+i), ops.DefaultRange, i%4 == 1))
+		if i%6 == 0 { // every pipeline costs a second to compile
+			o.act = false
 			cases = append(cases, s.widened(convForward(s, o)), convWeights(s, o))
 		}
-		cases = append(cases, quadData(s, uint64(200+i), ops.DefaultRange, i%2 == 1), quadMeasured(s, uint64(300+i), ops.DefaultRange))
 	}
 	// ranges that cut inputs and gradients into segments of 24 planes
 	cut, limit := convShape{2, 30, 16, 16, 26, same3}, uint64(24*4*512+ops.Align)
@@ -73,10 +77,10 @@ func quadCases() []Case {
 		o := convOptions{seed: 140, limit: limit, class: ops.Quad, act: act}
 		cuts = append(cuts, cut.widened(convForward(cut, o)), convWeights(cut, o))
 	}
-	cuts = append(cuts, quadData(cut, 141, limit, false), quadData(cut, 142, limit, true), quadMeasured(cut, 145, limit))
+	cuts = append(cuts, quadData(cut, 141, limit, false), quadData(cut, 142, limit, true), quadMeasured(cut, convOptions{seed: 145, limit: limit, class: ops.Quad, act: true}))
 	cut.g = point
 	o := convOptions{seed: 143, limit: limit, class: ops.Quad, act: true}
-	cuts = append(cuts, convForward(cut, o), convWeights(cut, o), quadData(cut, 144, limit, true), quadMeasured(cut, 146, limit))
+	cuts = append(cuts, convForward(cut, o), convWeights(cut, o), quadData(cut, 144, limit, true), quadMeasured(cut, o))
 	for _, c := range cuts {
 		mustBeQuad(c)
 	}
@@ -124,14 +128,16 @@ func quadData(s convShape, seed, limit uint64, acc bool) Case {
 
 // quadMeasured runs a convolution that leaves the statistics of its tiles where
 // it can, and the merge of them.
-func quadMeasured(s convShape, seed, limit uint64) Case {
-	run := newConv(s, convOptions{seed: seed, limit: limit, class: ops.Quad, act: true, measure: true})
-	y := s.widened(convForward(s, convOptions{seed: seed, limit: limit, class: ops.Quad, act: true})).Out[0]
+func quadMeasured(s convShape, o convOptions) Case {
+	y := s.widened(convForward(s, o)).Out[0]
+	o.measure = true
+	run := newConv(s, o)
+	y.View = run.op.Y
 	words, mean, variance, st := ops.NewStatsBlock("words", uint32(s.k)), vector("running_mean", s.k), vector("running_var", s.k), ops.NewState()
 	stats := ops.NewStats(ops.Stats{Env: run.op.Env, Label: "stats", Epsilon: 1e-5, X: run.op.Y, Words: words.All(),
 		RunningMean: mean.All(), RunningVar: variance.All(), State: st.All(), Partial: run.op.Tiles, Tile: run.op.Tile})
 	zero := make([]float64, s.k)
-	return Case{Name: fmt.Sprintf("measured_%v_r%d", s, limit), Env: run.op.Env,
+	return Case{Name: fmt.Sprintf("measured_%v_r%d", s, o.limit), Env: run.op.Env,
 		In: append(run.input, Floats(mean.All(), zero), Floats(variance.All(), zero), state(st, nil)),
 		Steps: run.steps(func() []ops.Step {
 			if run.op.Tiles == nil {
@@ -139,7 +145,7 @@ func quadMeasured(s convShape, seed, limit uint64) Case {
 			}
 			return append(run.op.Forward(), stats.Merge()...)
 		}),
-		Out: []Want{measuredWords(words, y, s.k)}}
+		Out: []Want{y, measuredWords(words, y, s.k)}}
 }
 
 // measuredWords are the statistics of the planes of y, whose elements err in
@@ -162,4 +168,18 @@ func measuredWords(words *ops.Block, y Want, k int) Want {
 		w.Mag = append(w.Mag, meanMag, m2Mag, istd*(1+m2Mag/(2*(m2+1e-5))), float64(m))
 	}
 	return w
+}
+
+// quadFinaliseCases: whole workgroups, a tail, several planes, runs cut by a small
+// range; planes of other sizes take the plain form.
+func quadFinaliseCases() []Case {
+	var cases []Case
+	for i, s := range [][4]int{{1, 1, 16, 16}, {3, 2, 6, 6}, {13, 3, 8, 4}, {2, 3, 32, 30}, {2, 1, 3, 5}} {
+		for _, plus := range []bool{false, true} {
+			c := finaliseCase(uint64(i), s, 16<<10, plus)
+			c.Env.Class = ops.Quad
+			cases = append(cases, c)
+		}
+	}
+	return cases
 }

@@ -24,13 +24,14 @@ func quadGatherCases() []Case {
 		quadGather(7, [4]int{24, 2, 8, 8}, full, gatherReader{13, 24, 0, point, true}, gatherReader{48, 72, 24, point, true}),
 		quadGather(8, [4]int{12, 2, 16, 16}, full, gatherReader{36, 36, 12, pooling, true}, gatherReader{5, 12, 0, point, true}),
 		quadGather(5, [4]int{12, 1, 4, 64}, full, gatherReader{6, 12, 0, same3, true}, gatherReader{6, 12, 0, point, false}),
-		quadGather(6, [4]int{30, 2, 16, 16}, 12*4*512+ops.Align, gatherReader{15, 33, 3, same3, true}, gatherReader{14, 30, 0, same3, true}),
+		quadGather(6, [4]int{30, 2, 16, 16}, 24*4*512+ops.Align, gatherReader{27, 33, 3, same3, true}, gatherReader{26, 30, 0, same3, true}),
 	}
 }
 
 func quadGather(seed uint64, s [4]int, limit int, readers ...gatherReader) Case {
 	c, made, want, plus := gatherCase(seed, s, classOf(ops.Quad, uint64(limit)), readers)
 	c.Out = gatherWants(made, want, plus)
+	mustBeQuad(c)
 	return c
 }
 
