@@ -29,7 +29,8 @@ type Options struct {
 	// Statistics makes the driver's compiler count what Pipeline.Statistics returns:
 	// registers, spills. Few drivers can; the others refuse.
 	Statistics bool
-	// Loader is the path of the Vulkan library. The default is the system's.
+	// Loader is the path of the Vulkan library. The default is $SPARSEVK_LOADER,
+	// else the system's.
 	Loader string
 }
 

@@ -81,6 +81,10 @@ func TestNoLoader(t *testing.T) {
 	require.NoError(t, os.WriteFile(text, []byte("not a library"), 0o666))
 	_, err = List(Options{Loader: text})
 	assert.ErrorIs(t, err, ErrNoLoader)
+	t.Setenv("SPARSEVK_LOADER", text)
+	_, err = Open(Options{})
+	assert.ErrorIs(t, err, ErrNoLoader)
+	assert.ErrorContains(t, err, "SPARSEVK_LOADER")
 }
 
 func TestNoDriver(t *testing.T) {

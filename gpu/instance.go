@@ -1,7 +1,9 @@
 package gpu
 
 import (
+	"cmp"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 
@@ -32,6 +34,7 @@ var shared struct {
 
 // acquire returns the instance, which release gives back.
 func acquire(o Options) (*vk.Instance, error) {
+	o.Loader = cmp.Or(o.Loader, os.Getenv("SPARSEVK_LOADER"))
 	s := &shared
 	s.Lock()
 	defer s.Unlock()
@@ -61,7 +64,7 @@ func load(path string) error {
 	}
 	shared.loaded = false
 	if err := vk.Load(path); err != nil {
-		return fmt.Errorf("gpu: %w: %w; install libvulkan1 (Debian, Ubuntu) or vulkan-loader (Fedora), or name the library", ErrNoLoader, err)
+		return fmt.Errorf("gpu: %w: %w; install libvulkan1 (Debian, Ubuntu) or vulkan-loader (Fedora), or name the library by its path in SPARSEVK_LOADER", ErrNoLoader, err)
 	}
 	shared.loaded, shared.loader = true, path
 	return nil

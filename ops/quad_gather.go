@@ -95,10 +95,14 @@ func (o *Gather) quadStep(b *batch, es []entry, k quadBlock, x, g View, first bo
 	q, in := b.quad, o.bound(b, es, k.c0, x)
 	lo := uint32(len(q.words))
 	q.words = append(q.words, quadEntries(es, in)...)
+	before := g
+	if first { // nothing is there that may be read: x stands in for it, unread
+		before = x
+	}
 	table, stats := Planes{q.table.View(lo, uint32(len(q.words)))}, Planes{o.Stats}
 	s := Step{
 		Label:  o.Label + "/quad_gather",
-		Args:   []Planes{table, in[0], in[1], in[2], {x}, stats, {g}, in[3]},
+		Args:   []Planes{table, in[0], in[1], in[2], {x}, stats, {g}, in[3], {before}},
 		Groups: [3]uint32{q.shape.groups(), 1, 1},
 	}
 	var inputs []uint32
@@ -106,32 +110,22 @@ func (o *Gather) quadStep(b *batch, es []entry, k quadBlock, x, g View, first bo
 		inputs = append(inputs, e.dy.C())
 		s.MACs += b.dataMACs(x.Block, e.dy.Block, k.n, e.dy.C())
 	}
-	if !first {
-		s.Args = append(s.Args, Planes{g})
-	}
 	s.Spec = q.shape.spec(q.pack.outs, k.n, inputs...)
 	s.Kernel, s.Push = quadGatherPush(q.shape, shaders.QuadGatherPush{
 		Width: x.Block.W, Height: x.Block.H, Columns: q.shape.units, Table: table.Base(table[0]) / 4, Readers: uint32(len(es)), K: k.n,
-		Stats: stats.Base(o.Stats)/4 + k.c0, X: where(x), G: where(g),
-	}, uint32(es[0].dy.Block.Plane()/4), first)
+		Stats: stats.Base(o.Stats)/4 + k.c0, Acc: flag(!first), X: where(x), G: where(g),
+	}, uint32(es[0].dy.Block.Plane()/4))
 	return s
 }
 
 // quadGatherPush returns the kernel of a gather for shape s, and its push
 // constants: p for 3x3 readers, the like with quads per plane of dy for 1x1.
-func quadGatherPush(s quadShape, p shaders.QuadGatherPush, dy uint32, first bool) (*shaders.Kernel, any) {
-	point := shaders.QuadPointGatherPush{Quads: s.units, Row: s.row, DY: dy, Table: p.Table, Readers: p.Readers, K: p.K, Stats: p.Stats, X: p.X, G: p.G}
-	switch {
-	case s.point && first:
-		return &shaders.QuadPointGather, &point
-	case s.point:
-		acc := shaders.QuadPointGatherAccPush(point)
-		return &shaders.QuadPointGatherAcc, &acc
-	case first:
+func quadGatherPush(s quadShape, p shaders.QuadGatherPush, dy uint32) (*shaders.Kernel, any) {
+	if !s.point {
 		return &shaders.QuadGather, &p
 	}
-	acc := shaders.QuadGatherAccPush(p)
-	return &shaders.QuadGatherAcc, &acc
+	return &shaders.QuadPointGather, &shaders.QuadPointGatherPush{Quads: s.units, Row: s.row, DY: dy,
+		Table: p.Table, Readers: p.Readers, K: p.K, Stats: p.Stats, Acc: p.Acc, X: p.X, G: p.G}
 }
 
 // quadEntries returns the table of a dispatch: for each entry the first element

@@ -44,12 +44,10 @@ var All = []*Kernel{
 	&QuadFwd,
 	&QuadFwdAcc,
 	&QuadGather,
-	&QuadGatherAcc,
 	&QuadPack,
 	&QuadPointFwd,
 	&QuadPointFwdAcc,
 	&QuadPointGather,
-	&QuadPointGatherAcc,
 	&QuadPointWgrad,
 	&QuadWgrad,
 	&ReluBwd,
@@ -1500,8 +1498,9 @@ var QuadGather = Kernel{
 		{Name: "stats", Type: Texel, Access: Read},
 		{Name: "g", Type: Storage, Access: Write},
 		{Name: "partial", Type: Storage, Access: Write},
+		{Name: "before", Type: Texel, Access: Read},
 	},
-	PushBytes: 44,
+	PushBytes: 48,
 	Push:      (*QuadGatherPush)(nil),
 	Spec: []Spec{
 		{Name: "OUTS", Default: 0xc},
@@ -1512,8 +1511,8 @@ var QuadGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "e98cb522d9cc81420678f8ef09efaf3e7330c2cdf86d34ebd464eedd01c534f7",
-	Module:   "1c7610e37153b5e1e342f2686d75238d215db8a002b920b19dcf511509ddbccf",
+	Source:   "84859fc83d5ff4595473fb8d8ec4e19d94c84bb5011a7f068aa5f5cc7d74b968",
+	Module:   "c8c4c1150624e289eced61e00ebd33441275f22d54e2aac03d2a6f36397cc65b",
 }
 
 // QuadGatherPush holds the push constants of quad_gather.comp.
@@ -1525,54 +1524,7 @@ type QuadGatherPush struct {
 	Readers uint32
 	K       uint32
 	Stats   uint32
-	X       View
-	G       View
-}
-
-// -- kernel quad_gather_acc
-
-//go:embed spv/quad_gather_acc.spv
-var quadGatherAccSPV []byte
-
-// QuadGatherAcc is quad_gather_acc.comp.
-var QuadGatherAcc = Kernel{
-	Name:  "quad_gather_acc",
-	SPIRV: quadGatherAccSPV,
-	Bindings: []Binding{
-		{Name: "readers", Type: Texel, Access: Read},
-		{Name: "dy", Type: Texel, Access: Read},
-		{Name: "w", Type: Texel, Access: Read},
-		{Name: "links", Type: Texel, Access: Read},
-		{Name: "x", Type: Texel, Access: Read},
-		{Name: "stats", Type: Texel, Access: Read},
-		{Name: "g", Type: Storage, Access: Write},
-		{Name: "partial", Type: Storage, Access: Write},
-		{Name: "before", Type: Texel, Access: Read},
-	},
-	PushBytes: 44,
-	Push:      (*QuadGatherAccPush)(nil),
-	Spec: []Spec{
-		{Name: "OUTS", Default: 0xc},
-		{Name: "ROWS", Default: 0x4},
-		{Name: "EDGE", Default: 0x0},
-		{Name: "TAIL", Default: 0x0},
-	},
-	Local:    [3]uint32{8, 1, 1},
-	LocalID:  [3]int{-1, -1, -1},
-	Subgroup: true,
-	Source:   "82b1a742a95874d4e74c38e8e432c2f190f6367eaeb2998360c9564318ba83e3",
-	Module:   "f1402bdb7128a9ce52a0205f1c205e8a0d17d42cd9af74a1104fae58874c3561",
-}
-
-// QuadGatherAccPush holds the push constants of quad_gather_acc.comp.
-type QuadGatherAccPush struct {
-	Width   uint32
-	Height  uint32
-	Columns uint32
-	Table   uint32
-	Readers uint32
-	K       uint32
-	Stats   uint32
+	Acc     uint32
 	X       View
 	G       View
 }
@@ -1716,8 +1668,9 @@ var QuadPointGather = Kernel{
 		{Name: "stats", Type: Texel, Access: Read},
 		{Name: "g", Type: Storage, Access: Write},
 		{Name: "partial", Type: Storage, Access: Write},
+		{Name: "before", Type: Texel, Access: Read},
 	},
-	PushBytes: 44,
+	PushBytes: 48,
 	Push:      (*QuadPointGatherPush)(nil),
 	Spec: []Spec{
 		{Name: "OUTS", Default: 0x18},
@@ -1728,8 +1681,8 @@ var QuadPointGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "5b593fb8f28f961e1cd20e932a8c4a5c70da6a149ad866a558db3c52451e626a",
-	Module:   "05292da653f7aa3bd6cb7d9874f27bebfd77cd0170588c28c5d7819b5a78241d",
+	Source:   "7b4e2526d01c45abeec5ff160b0dc2915afd5cf85ec99b775e877fa08d1012ca",
+	Module:   "3f1d145abf02ac4cdc782c825894acdd6ac50dedb3b14415c4588a23d50e0cdf",
 }
 
 // QuadPointGatherPush holds the push constants of quad_point_gather.comp.
@@ -1741,54 +1694,7 @@ type QuadPointGatherPush struct {
 	Readers uint32
 	K       uint32
 	Stats   uint32
-	X       View
-	G       View
-}
-
-// -- kernel quad_point_gather_acc
-
-//go:embed spv/quad_point_gather_acc.spv
-var quadPointGatherAccSPV []byte
-
-// QuadPointGatherAcc is quad_point_gather_acc.comp.
-var QuadPointGatherAcc = Kernel{
-	Name:  "quad_point_gather_acc",
-	SPIRV: quadPointGatherAccSPV,
-	Bindings: []Binding{
-		{Name: "readers", Type: Texel, Access: Read},
-		{Name: "dy", Type: Texel, Access: Read},
-		{Name: "w", Type: Texel, Access: Read},
-		{Name: "links", Type: Texel, Access: Read},
-		{Name: "x", Type: Texel, Access: Read},
-		{Name: "stats", Type: Texel, Access: Read},
-		{Name: "g", Type: Storage, Access: Write},
-		{Name: "partial", Type: Storage, Access: Write},
-		{Name: "before", Type: Texel, Access: Read},
-	},
-	PushBytes: 44,
-	Push:      (*QuadPointGatherAccPush)(nil),
-	Spec: []Spec{
-		{Name: "OUTS", Default: 0x18},
-		{Name: "ROWS", Default: 0x2},
-		{Name: "POOL", Default: 0x0},
-		{Name: "TAIL", Default: 0x0},
-	},
-	Local:    [3]uint32{8, 1, 1},
-	LocalID:  [3]int{-1, -1, -1},
-	Subgroup: true,
-	Source:   "787cb85a7653c8b813c8cf5d3a62ec11ff20143f288253f68389f72db9d6ab47",
-	Module:   "eba0616baf59221454f166b3da4cbc25bfb05bf20f221ecf8ff871185ffe785b",
-}
-
-// QuadPointGatherAccPush holds the push constants of quad_point_gather_acc.comp.
-type QuadPointGatherAccPush struct {
-	Quads   uint32
-	Row     uint32
-	DY      uint32
-	Table   uint32
-	Readers uint32
-	K       uint32
-	Stats   uint32
+	Acc     uint32
 	X       View
 	G       View
 }

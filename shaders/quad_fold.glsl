@@ -1,8 +1,7 @@
 #ifndef QUAD_FOLD_GLSL
 #define QUAD_FOLD_GLSL
 // What the quad gathers do with the gradient of one reader. The includer declares
-// p, links, x, stats, g and partial; begun(i), what quad i of g holds already;
-// OUTS channels of ROWS quads, whose place in a plane is map_quad(r), of which
+// p, links, x, stats, before, g and partial; OUTS channels of ROWS quads, whose place in a plane is map_quad(r), of which
 // own(r) says whether it exists; and reader_quad(j, r), what the reader hands to
 // them.
 int map_quad(uint r);
@@ -28,7 +27,9 @@ void normalise() {
         vec4 st = texelFetch(stats, int(p.stats + channel(j))); // mean, variance, istd
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
             xhat[j][r] = quad_xhat(texelFetch(x, int(place(p.x, channel(j), r))), st.x, st.z);
-            total[j][r] = begun(place(p.g, channel(j), r));
+            total[j][r] = vec4(0.0);
+            if (p.acc != 0)
+                total[j][r] = texelFetch(before, int(place(p.g, channel(j), r)));
         }
     }
 }

@@ -48,7 +48,7 @@ func ratio(b, a timeline) string {
 // with lays n's network out for an engine.
 func (n *Network) with(e Engine) timeline {
 	o := n.Options
-	o.Engine = e
+	o.Engine, o.Recompute = e, o.Recompute && e == Arena
 	other, err := NewNetwork(n.Graph, o)
 	if err != nil {
 		return timeline{engine: e, err: err}

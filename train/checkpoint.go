@@ -11,6 +11,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"sparsevk/train/internal/durable"
 	"sparsevk/train/safetensors"
@@ -24,7 +25,10 @@ const MomentumPrefix = "momentum."
 
 // checkpointFormat is the value of the metadata key "format"; a change of State
 // or of the tensors' meaning changes its number.
-const checkpointFormat = "sparsevk checkpoint 1"
+const (
+	checkpointKind   = "sparsevk checkpoint "
+	checkpointFormat = checkpointKind + "1"
+)
 
 // A State is what a run needs, beside its tensors, to go on with the same bits.
 // It holds no time and no path, so that equal runs give equal files.
@@ -129,6 +133,24 @@ func LoadCheckpoint(path string) (*Checkpoint, error) {
 		return nil, fmt.Errorf("train: %s: %w", path, err)
 	}
 	return c, nil
+}
+
+// OpenModel opens a safetensors file for its parameters. If it is a checkpoint its
+// hash must be right, as for LoadCheckpoint.
+func OpenModel(path string) (*safetensors.File, error) {
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return nil, damaged(err)
+	}
+	if !strings.HasPrefix(f.Metadata()["format"], checkpointKind) {
+		return f, nil
+	}
+	c := &Checkpoint{File: f}
+	if err := c.verify(); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("train: %s: %w", path, err)
+	}
+	return f, nil
 }
 
 // damaged marks an error of the format, but not one of the system, which may be

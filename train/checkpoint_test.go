@@ -193,3 +193,25 @@ func TestAFullDiskKeepsTheCheckpointBefore(t *testing.T) {
 	_, err = r.Save(state(15), weights(15))
 	assert.NoError(t, err)
 }
+
+// What is opened for its parameters alone is checked too, if it is a checkpoint.
+func TestOpenModel(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.safetensors")
+	require.NoError(t, SaveCheckpoint(path, state(7), weights(7)))
+	f, err := OpenModel(path)
+	require.NoError(t, err)
+	assert.NoError(t, f.Close())
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	whole[len(whole)-1] ^= 1
+	require.NoError(t, os.WriteFile(path, whole, 0o666))
+	_, err = OpenModel(path)
+	assert.ErrorIs(t, err, ErrDamaged)
+	require.NoError(t, os.WriteFile(path, whole[:len(whole)-1], 0o666))
+	_, err = OpenModel(path)
+	assert.ErrorIs(t, err, ErrDamaged)
+	require.NoError(t, WriteTensors(path, map[string]string{"format": "pt"}, weights(7)))
+	f, err = OpenModel(path)
+	require.NoError(t, err, "another program's file")
+	assert.NoError(t, f.Close())
+}

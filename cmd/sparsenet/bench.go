@@ -22,6 +22,7 @@ type benchFlags struct {
 	batch         int
 	steps, warmup int
 	inference     bool
+	recompute     bool
 	kernels       bool
 }
 
@@ -54,6 +55,7 @@ caches beat the bandwidth, or an algorithm spares multiplications.`,
 	s.BoolVar(&f.inference, "inference", false, "evaluate instead of training")
 	s.BoolVar(&f.kernels, "kernels", false, "the time of every kernel, and its share of the roof")
 	f.engine.add(c)
+	addRecompute(c, &f.recompute)
 	f.dev.add(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }
 	return c
@@ -117,7 +119,7 @@ func (f *benchFlags) network() (*sparsenet.Graph, sparsenet.Options, error) {
 	if err != nil {
 		return nil, sparsenet.Options{}, usageError{err}
 	}
-	o := sparsenet.Options{Batch: f.batch, Engine: engine, Inference: f.inference}
+	o := sparsenet.Options{Batch: f.batch, Engine: engine, Inference: f.inference, Recompute: f.recompute}
 	if _, err := sparsenet.NewNetwork(g, o); err != nil { // without a device, so that wrong usage is told before one is missing
 		return nil, o, usageError{err}
 	}

@@ -61,6 +61,11 @@ func (e *engineFlag) add(c *cobra.Command) {
 	c.Flags().StringVar((*string)(e), "engine", string(sparsenet.Arena), "arena (maps written once, read in place) or layered (as frameworks do)")
 }
 
+// addRecompute adds the flag of Options.Recompute.
+func addRecompute(c *cobra.Command, to *bool) {
+	c.Flags().BoolVar(to, "recompute", false, "compute the outputs of bottlenecks again in the backward pass: a third of the memory, for more arithmetic")
+}
+
 func (e engineFlag) parse() (sparsenet.Engine, error) {
 	v, err := sparsenet.ParseEngine(string(e))
 	if err != nil {

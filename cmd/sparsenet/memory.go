@@ -22,6 +22,7 @@ type memoryFlags struct {
 	device           deviceFlags
 	batch            int
 	inference        bool
+	recompute        bool
 	kernels          string
 	fit              string
 	traffic, measure bool
@@ -46,6 +47,7 @@ that the device handed out with the plan; it fails if they differ.`,
 	var f memoryFlags
 	s := cmd.Flags()
 	f.engine.add(cmd)
+	addRecompute(cmd, &f.recompute)
 	s.IntVar(&f.batch, "batch", 64, "images in a step")
 	s.BoolVar(&f.inference, "inference", false, "plan inference: no gradients, maps freed after their last reader")
 	s.StringVar(&f.kernels, "kernels", ops.Plain.String(), "kernel forms to plan for: plain (any device) or quad (software drivers with 8 lanes)")
@@ -118,7 +120,7 @@ func (f *memoryFlags) network(net *netFlags) (*sparsenet.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := sparsenet.Options{Batch: f.batch, Engine: engine, Inference: f.inference}
+	o := sparsenet.Options{Batch: f.batch, Engine: engine, Inference: f.inference, Recompute: f.recompute}
 	switch f.kernels {
 	case ops.Plain.String():
 	case ops.Quad.String():
@@ -182,6 +184,9 @@ func (f *memoryFlags) print(cmd *cobra.Command, n *sparsenet.Network, out memory
 	what := "training"
 	if n.Inference {
 		what = "inference"
+	}
+	if n.Recompute {
+		what += " with recomputed bottlenecks"
 	}
 	fmt.Fprintf(w, "%s, %s engine, %s at batch %d\n\n", n.Graph.Config.Name(), n.Engine, what, n.Batch)
 	if err := out.WriteText(w); err != nil {

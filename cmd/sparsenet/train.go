@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,36 +16,36 @@ import (
 	"sparsevk/sparsenet"
 	"sparsevk/train"
 	"sparsevk/train/data"
-	"sparsevk/train/safetensors"
 )
 
 // trainFlags are the flags of `sparsenet train`.
 type trainFlags struct {
-	net     *netFlags
-	data    dataFlags
-	dev     deviceFlags
-	engine  engineFlag
-	out     string
-	init    string
-	resume  bool
-	force   bool
-	batch   int
-	epochs  int
-	rate    float64
-	drops   string
-	shape   string
-	warmup  float64
-	moment  float64
-	decay   float64
-	seed    uint64
-	pad     int
-	flip    bool
-	smooth  float64
-	valid   int
-	every   uint64
-	keep    int
-	maxTime time.Duration
-	notTest bool
+	net       *netFlags
+	data      dataFlags
+	dev       deviceFlags
+	engine    engineFlag
+	recompute bool
+	out       string
+	init      string
+	resume    bool
+	force     bool
+	batch     int
+	epochs    int
+	rate      float64
+	drops     string
+	shape     string
+	warmup    float64
+	moment    float64
+	decay     float64
+	seed      uint64
+	pad       int
+	flip      bool
+	smooth    float64
+	valid     int
+	every     uint64
+	keep      int
+	maxTime   time.Duration
+	notTest   bool
 }
 
 // newTrainCommand makes `sparsenet train`.
@@ -85,6 +86,7 @@ with the same bits.`,
 	s.DurationVar(&f.maxTime, "max-time", 0, "stop training after this long, as in 90m, with a checkpoint (default: no limit)")
 	s.BoolVar(&f.notTest, "no-test", false, "do not evaluate the test set at the end")
 	f.engine.add(c)
+	addRecompute(c, &f.recompute)
 	f.dev.add(c)
 	return c
 }
@@ -151,6 +153,9 @@ func (f *trainFlags) prepare() (*trainPlan, error) {
 	if p.set, err = f.data.open(data.Train, c.Input); err != nil {
 		return nil, err
 	}
+	if n := p.set.Len() - f.valid; n < f.batch {
+		return nil, fmt.Errorf("%d training images do not fill one batch of %d: use a smaller --batch, or hold out fewer with --valid", n, f.batch)
+	}
 	if !f.notTest {
 		if p.test, err = f.data.open(data.Test, c.Input); err != nil {
 			return nil, err
@@ -158,6 +163,7 @@ func (f *trainFlags) prepare() (*trainPlan, error) {
 	}
 	p.options = sparsenet.Options{
 		Batch: f.batch, Engine: e, Pad: f.pad, Flip: f.flip, Mean: p.set.Mean, Std: p.set.Std, Smoothing: float32(f.smooth),
+		Recompute: f.recompute,
 	}
 	return p, nil
 }
@@ -223,7 +229,7 @@ func (f *trainFlags) schedule() (s train.Schedule, err error) {
 
 // loadFile sets parameters and statistics from a safetensors file.
 func loadFile(m *sparsenet.Model, path string) error {
-	file, err := safetensors.Open(path)
+	file, err := train.OpenModel(path)
 	if err != nil {
 		return err
 	}
@@ -250,7 +256,7 @@ func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) 
 		t.Valid = data.Loader{Set: p.set, Index: held, Size: f.batch}
 	}
 	if f.out != "" {
-		stop, err := f.openRun(t, p)
+		stop, err := f.openRun(cmd.ErrOrStderr(), t, p)
 		if err != nil {
 			return err
 		}
@@ -300,7 +306,7 @@ func (f *trainFlags) identity(p *trainPlan) map[string]string {
 
 // openRun locks the run directory, opens the metrics and, to resume, loads the
 // newest whole checkpoint. It returns what closes them.
-func (f *trainFlags) openRun(t *train.Trainer, p *trainPlan) (stop func() error, err error) {
+func (f *trainFlags) openRun(notes io.Writer, t *train.Trainer, p *trainPlan) (stop func() error, err error) {
 	run, err := train.OpenRun(f.out)
 	if err != nil {
 		return nil, err
@@ -308,7 +314,7 @@ func (f *trainFlags) openRun(t *train.Trainer, p *trainPlan) (stop func() error,
 	run.Keep = f.keep
 	c, damaged, err := train.Newest(f.out)
 	for _, d := range damaged {
-		fmt.Fprintln(os.Stderr, "sparsenet: passed over:", d)
+		fmt.Fprintln(notes, "sparsenet: passed over:", d)
 	}
 	if c != nil {
 		defer c.Close()

@@ -35,6 +35,10 @@ that strays most. The exit status is 1 if one exceeds the trace's bounds.`,
 	dev.add(c)
 	engine.add(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
+		e, err := engine.parse()
+		if err != nil {
+			return err
+		}
 		d, err := dev.open()
 		if err != nil {
 			return err
@@ -42,7 +46,7 @@ that strays most. The exit status is 1 if one exceeds the trace's bounds.`,
 		defer d.Close()
 		var reports []verifyReport
 		for _, path := range args {
-			r, err := verifyFile(d, path, engine, dev.class(d))
+			r, err := verifyFile(d, path, e, dev.class(d))
 			if err != nil {
 				return err
 			}
@@ -80,16 +84,12 @@ type verifyReport struct {
 	OK bool `json:"passed"`
 }
 
-func verifyFile(d *gpu.Device, path string, engine engineFlag, class ops.Class) (verifyReport, error) {
+func verifyFile(d *gpu.Device, path string, e sparsenet.Engine, class ops.Class) (verifyReport, error) {
 	t, err := train.OpenTrace(path)
 	if err != nil {
 		return verifyReport{}, err
 	}
 	defer t.Close()
-	e, err := engine.parse()
-	if err != nil {
-		return verifyReport{}, err
-	}
 	replay, err := train.Verify(d, t, sparsenet.Options{Engine: e, Class: class})
 	if err != nil {
 		return verifyReport{}, fmt.Errorf("%s: %w", path, err)
