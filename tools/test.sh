@@ -6,6 +6,10 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 export SPARSEVK_GPU=require SPARSEVK_VALIDATE=require
+# Mesa's package brings AMD's compiler too: then its gate must run.
+if ls /usr/share/vulkan/icd.d/radeon_icd*.json >/dev/null 2>&1; then
+	export SPARSEVK_AMD=require
+fi
 # Layers from 1.4 on see hazards between shaders only if told to.
 export VK_LAYER_VALIDATE_SYNC=1 VK_LAYER_SYNCVAL_SHADER_ACCESSES_HEURISTIC=1
 if [ -z "${XDG_RUNTIME_DIR:-}" ]; then
