@@ -179,7 +179,7 @@ func TestPlanRefusesAChannelLargerThanARange(t *testing.T) {
 // So is a block that no memory object takes, whatever its purpose.
 func TestPlanRefusesABlockLargerThanAChunk(t *testing.T) {
 	for _, e := range []Engine{Arena, Layered} {
-		for _, batch := range []int{2000, 1200} {
+		for _, batch := range []int{2000, 1400} {
 			c, err := Preset("dense-100-24")
 			require.NoError(t, err)
 			g, err := Build(c)

@@ -145,7 +145,8 @@ func TestBatchThatCannotFit(t *testing.T) {
 	needDevice(t)
 	data := tinyData(t)
 	const net = " --class plain --depth 100 --growth 24 --batch "
-	fails(t, exitFailure, "bench"+net+"5000", "batch 5000 needs", "the device has", "fits")
+	huge := strings.Replace(net, "--depth 100", "--depth 1000", 1) // 122 GiB
+	fails(t, exitFailure, "bench"+huge+"3000", "batch 3000 needs 131", "the device has", "fits")
 	line := "eval --model x --dataset fashion-mnist --foreign --data " + data + net
 	fails(t, exitFailure, line+"200000", "batch 200000", "larger than a bound range", "use a smaller batch")
 	fails(t, exitFailure, line+"10000000", "batch 10000000: want 1 to 1048576 images")
