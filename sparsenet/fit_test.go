@@ -75,7 +75,7 @@ func TestLargestBatch(t *testing.T) {
 	assert.Zero(t, none)
 	all, err := LargestBatch(g, Options{}, 1<<50)
 	require.NoError(t, err)
-	assert.Equal(t, 32767, all, "the largest batch whose planes can be bound")
+	assert.Equal(t, 21824, all, "the largest batch whose widest map, 12 planes of 32 by 32, fits a memory object")
 	_, err = LargestBatch(g, Options{Engine: "tree"}, 1<<30)
 	assert.ErrorContains(t, err, "tree")
 }

@@ -187,7 +187,7 @@ func TestPlanRefusesABlockLargerThanAChunk(t *testing.T) {
 			_, err = NewNetwork(g, Options{Batch: batch, Engine: e})
 			var large *ops.TooLargeError
 			require.ErrorAs(t, err, &large)
-			assert.Contains(t, err.Error(), "is larger than a memory object of 1073741824 bytes: use a smaller batch")
+			assert.Contains(t, err.Error(), "is larger than a memory object of 1072693248 bytes: use a smaller batch")
 		}
 	}
 }
