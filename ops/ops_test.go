@@ -99,13 +99,17 @@ func TestGroupsStayWithinTheLimit(t *testing.T) {
 }
 
 // TestDroppedStepsAreNoticed leaves out each step of a case in turn: every step
-// has an effect that some comparison sees.
+// has an effect that some comparison sees. Links stay: what they write are
+// addresses, and SwiftShader ends the process where garbage is read through.
 func TestDroppedStepsAreNoticed(t *testing.T) {
 	dev := optest.Device(t)
 	for _, name := range plain {
 		c := optest.Cases(name)[2]
 		for i := range c.Steps() {
 			label := c.Steps()[i].Label
+			if c.Steps()[i].Kernel == &shaders.Links {
+				continue
+			}
 			_, err := optest.Check(dev, change(c, func(s []ops.Step) []ops.Step { return slices.Delete(s, i, i+1) }))
 			assert.Error(t, err, "%s %s without %s", name, c.Name, label)
 		}

@@ -16,7 +16,7 @@ import (
 
 // noisy is a net with all that is random: dropout, crops and mirrors. Its maps are
 // large enough for a driver to share the work among threads.
-var noisy = Config{Depth: 13, Growth: []int{6}, Dropout: 0.1, Input: Input{32, 32, 3}}
+var noisy = Config{Depth: 10, Growth: []int{6}, Dropout: 0.1, Input: Input{16, 16, 3}}
 
 // trained returns a hash of all that some training steps leave: parameters,
 // statistics, momentum, gradients and logits.

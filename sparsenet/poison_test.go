@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,7 +21,9 @@ const poisonWord = 0x7fc0dead
 
 // poison overwrites all memory of m that a program must not read before it writes:
 // maps, scratch and workspace, statistics of the batch, links and packed weights,
-// and of what is kept the gradients, logits and results.
+// and of what is kept the gradients, logits and results. The words of links that
+// say where a plane lies become 0: a driver that checks no bounds would not
+// survive a wild one, in programs that lack a step.
 func poison(t *testing.T, m *Model) {
 	t.Helper()
 	require.LessOrEqual(t, m.Plan.DeviceBytes(), m.Plan.Chunk, "memory in one piece")
@@ -34,6 +37,14 @@ func poison(t *testing.T, m *Model) {
 	keep := func(v ops.View) {
 		lo, hi := v.Bytes()
 		copy(words[lo/4:hi/4], clean[lo/4:hi/4])
+	}
+	for _, l := range m.Plan.Lifetimes {
+		if strings.HasSuffix(l.Block.Name, "/links") {
+			lo, hi := l.Block.All().Bytes()
+			for i := lo / 4; i < hi/4; i += ops.LinkWords {
+				words[i+ops.LinkPlane] = 0
+			}
+		}
 	}
 	for _, l := range m.Plan.Lifetimes {
 		if b := l.Block; b.Keep && !b.Host() && b != m.logits {
