@@ -148,7 +148,7 @@ var faults = map[string]struct {
 	"plain momentum":       {"sgd", func(s *ops.Step) { spec(s, &shaders.Sgd, 0) }},
 	"word left out":        {"norm2", func(s *ops.Step) { on(s, func(p *shaders.NormTilePush) { p.N-- }) }},
 	"tile left out":        {"norm2", func(s *ops.Step) { on(s, func(p *shaders.NormMergePush) { p.Tiles-- }) }},
-	"other channel's bn":   {"actmaxpool", func(s *ops.Step) { on(s, func(p *shaders.ActPoolMaxPush) { p.CLo++ }) }},
+	"act row left out":     {"actmaxpool", func(s *ops.Step) { on(s, func(p *shaders.ActPoolMaxPush) { p.RowsOut-- }) }},
 	"activated otherwise":  {"actmaxpool", func(s *ops.Step) { on(s, func(p *shaders.ActPoolMaxBwdPush) { p.Link ^= 1 }) }},
 	"act window too small": {"actmaxpool", func(s *ops.Step) { less(s, &shaders.ActPoolMaxBwd, 0) }},
 	"act padding":          {"actmaxpool", func(s *ops.Step) { less(s, &shaders.ActPoolMax, 3) }},
