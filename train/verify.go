@@ -8,6 +8,7 @@ import (
 
 	"sparsevk/gpu"
 	"sparsevk/sparsenet"
+	"sparsevk/train/safetensors"
 )
 
 // A GroupDeviation says how far one group of a replay strays from its trace.
@@ -49,6 +50,9 @@ func Verify(dev *gpu.Device, t *Trace, o sparsenet.Options) (*Replay, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := t.complete(g.Params); err != nil {
+		return nil, err
+	}
 	o.Batch, o.Floats = t.Batch, true
 	n, err := sparsenet.NewNetwork(g, o)
 	if err != nil {
@@ -71,10 +75,28 @@ func Verify(dev *gpu.Device, t *Trace, o sparsenet.Options) (*Replay, error) {
 		}
 		out.Groups = append(out.Groups, d)
 	}
-	if out.Parameters != t.Parameters {
-		return nil, fmt.Errorf("train: the network has %d parameters, the trace says %d", out.Parameters, t.Parameters)
-	}
 	return out, nil
+}
+
+// complete holds what the trace has against what a replay of a network with
+// parameters p will ask for.
+func (t *Trace) complete(p *sparsenet.Params) error {
+	if p.Count() != t.Parameters {
+		return fmt.Errorf("train: the network has %d parameters, the trace says %d", p.Count(), t.Parameters)
+	}
+	names := []string{"logits0", "loss", "eval"}
+	for _, q := range p.All {
+		names = append(names, "init."+q.Name, "final."+q.Name)
+		if q.Kind.Trained() {
+			names = append(names, "grad0."+q.Name)
+		}
+	}
+	for _, name := range names {
+		if _, ok := t.file.Info(name); !ok {
+			return fmt.Errorf("train: trace: tensor %s is missing", name)
+		}
+	}
+	return nil
 }
 
 // tensors are values by name.
@@ -232,11 +254,7 @@ func (r *replayer) want(group, name string) ([]float64, error) {
 	if group == "grad0" || group == "final" {
 		key = group + "." + name
 	}
-	i, ok := r.file.Info(key)
-	if !ok {
-		return nil, fmt.Errorf("train: trace: tensor %s is missing", key)
-	}
-	if i.DType == "F32" {
+	if i, _ := r.file.Info(key); i.DType == safetensors.F32 {
 		v, err := r.file.Float32(key)
 		return widen1(v), err
 	}
