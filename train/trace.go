@@ -14,6 +14,8 @@ import (
 // A Trace is some training steps that another framework recorded: the network,
 // its initial parameters, the images and labels in the order they were fed, and
 // what came of them. The tensors are read from the file when they are compared.
+// tools/traces/make_traces.py writes such files with PyTorch. Of the header's
+// fields depth stands for blocks; init_channels and stem may be missing.
 type Trace struct {
 	Config                        sparsenet.Config
 	Batch, Steps                  int
@@ -59,7 +61,14 @@ func (t *Trace) read(m meta) error {
 			first = err
 		}
 	}
-	note(m.integer("depth", &t.Config.Depth))
+	if m.has("blocks") {
+		note(m.list("blocks", &t.Config.Blocks))
+	} else {
+		note(m.integer("depth", &t.Config.Depth))
+	}
+	if m.has("init_channels") {
+		note(m.integer("init_channels", &t.Config.InitChannels))
+	}
 	note(m.integer("classes", &t.Config.Classes))
 	note(m.integer("batch", &t.Batch))
 	note(m.integer("steps", &t.Steps))
@@ -69,6 +78,7 @@ func (t *Trace) read(m meta) error {
 	note(m.list("growth", &t.Config.Growth))
 	note(m.json("bounds", &t.Bounds))
 	t.Config.Bottleneck = m["bottleneck"] == "True"
+	t.Config.Stem = sparsenet.Stem(m["stem"])
 	w, err := sparsenet.ParseWiring(m["wiring"])
 	note(err)
 	t.Config.Wiring = w
@@ -105,6 +115,8 @@ func (t *Trace) check() error {
 
 // meta is a header's metadata.
 type meta map[string]string
+
+func (m meta) has(key string) bool { return m[key] != "" }
 
 func (m meta) integer(key string, to *int) error {
 	v, err := strconv.Atoi(m[key])

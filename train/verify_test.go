@@ -20,12 +20,17 @@ import (
 	"sparsevk/train/safetensors"
 )
 
-// The traces of three networks, recorded with PyTorch on CIFAR-10. The bounds of
-// the first are the sharpest.
+// The traces of three networks, recorded with PyTorch on CIFAR-10, and those that
+// tools/traces/make_traces.py makes. The bounds of the first are the sharpest.
 var traces = []string{
 	"safetensors/testdata/sparse-19-k4.safetensors",
 	"testdata/dense-19-k4.safetensors",
 	"testdata/sparse-bc-34-k4.safetensors",
+	"testdata/sparse-16-k3.safetensors",
+	"testdata/dense-13-k3.safetensors",
+	"testdata/bottleneck-22-k345.safetensors",
+	"testdata/powers3-19-k3.safetensors",
+	"testdata/imagenet-k3.safetensors",
 }
 
 // verify replays the trace at path on the device of the tests.
