@@ -235,27 +235,37 @@ func scaleAll(m map[string][]float32, by float32) {
 }
 
 // Larger nets, for which SPARSEVK_SLOW=1 must be set: minutes on a processor.
+// Engines are compared in the same arithmetic: Winograd's rounding, twice that
+// of the plain sums, moves the gradients of sparse-bc-100 by 5e-2 within the
+// layered engine alone.
 func TestLargeEnginesAgree(t *testing.T) {
 	if os.Getenv("SPARSEVK_SLOW") != "1" {
 		t.Skip("minutes: SPARSEVK_SLOW=1 runs it")
 	}
-	list := classes(optest.Device(t))
-	for _, preset := range []string{"sparse-100-12", "dense-40-12", "sparse-bc-100-16x32x64"} {
-		c, err := Preset(preset)
-		require.NoError(t, err)
-		var want outcome
-		var start map[string][]float32
-		for i, engine := range []Engine{Layered, Arena} {
-			m := open(t, c, Options{Batch: 2, Floats: true, Engine: engine, Class: list[len(list)-1]})
-			got := run(t, m, 1)
-			require.NoError(t, m.Close())
-			if i == 0 {
-				want, start = got, someValues(m.Graph.Params)
-				continue
-			}
-			t.Logf("%s: logits %.1e, loss %.1e, gradients %v, evaluation %.1e", preset, strays(got.logits, want.logits, 0),
-				strays(got.loss, want.loss, 0), spreadOf(got.gradients, want.gradients), strays(got.after, want.after, 0))
-			assert.Empty(t, disagreements(got, want, start, blunt), preset)
+	for _, class := range classes(optest.Device(t)) {
+		within := blunt
+		if class == ops.Quad {
+			within.logits, within.gradients = 2*blunt.logits, 2*blunt.gradients
+		}
+		for _, preset := range []string{"sparse-100-12", "dense-40-12", "sparse-bc-100-16x32x64"} {
+			largeEnginesAgree(t, preset, class, within)
 		}
 	}
+}
+
+func largeEnginesAgree(t *testing.T, preset string, class ops.Class, within tolerances) {
+	c, err := Preset(preset)
+	require.NoError(t, err)
+	var both [2]outcome
+	var start map[string][]float32
+	for i, engine := range []Engine{Layered, Arena} {
+		m := open(t, c, Options{Batch: 2, Floats: true, Engine: engine, Class: class})
+		both[i] = run(t, m, 1)
+		require.NoError(t, m.Close())
+		start = someValues(m.Graph.Params)
+	}
+	want, got := both[0], both[1]
+	t.Logf("%s, %s: logits %.1e, loss %.1e, gradients %v, evaluation %.1e", preset, class, strays(got.logits, want.logits, 0),
+		strays(got.loss, want.loss, 0), spreadOf(got.gradients, want.gradients), strays(got.after, want.after, 0))
+	assert.Empty(t, disagreements(got, want, start, within), "%s, %s", preset, class)
 }
