@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 #include "act.glsl"
 
@@ -23,7 +24,7 @@ layout(push_constant) uniform Push {
     View y;      // all channels; a plane is one value per image
 } p;
 
-layout(binding = 0) readonly buffer X { float x[]; };
+layout(binding = 0) readonly buffer X { MAP x[]; };
 layout(binding = 1) readonly buffer Links { uvec4 links[]; };
 layout(binding = 2) writeonly buffer Y { float y[]; };
 
@@ -37,7 +38,7 @@ void main() {
         for (uint lo = 0; lo < p.area; lo += 32) {
             float part = 0.0;
             for (uint j = lo; j < min(lo + 32, p.area); j++)
-                part += link_act(l, x[src + j]);
+                part += link_act(l, map_load(x[src + j]));
             sum += part;
         }
         y[px(p.y, c, n)] = sum / float(p.area);

@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 #include "act.glsl"
 #include "pool.glsl"
@@ -26,9 +27,9 @@ layout(push_constant) uniform Push {
     View y; // from channel c_lo on
 } p;
 
-layout(binding = 0) readonly buffer X { float x[]; };
+layout(binding = 0) readonly buffer X { MAP x[]; };
 layout(binding = 1) readonly buffer Links { uvec4 links[]; };
-layout(binding = 2) writeonly buffer Y { float y[]; };
+layout(binding = 2) writeonly buffer Y { MAP y[]; };
 
 void main() {
     uint stride = gl_NumWorkGroups.x * gl_WorkGroupSize.y;
@@ -42,8 +43,8 @@ void main() {
             float best = 0.0; // no activated element is less
             for (uint r = ys.x; r < ys.y; r++)
                 for (uint s = xs.x; s < xs.y; s++)
-                    best = max(best, link_act(l, x[top + r * p.w + s]));
-            y[at(p.y, o * p.w_out + q)] = best;
+                    best = max(best, link_act(l, map_load(x[top + r * p.w + s])));
+            y[at(p.y, o * p.w_out + q)] = map_store(best);
         }
     }
 }

@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 #include "act.glsl"
 #include "pool.glsl"
@@ -31,10 +32,10 @@ layout(push_constant) uniform Push {
     View dz;
 } p;
 
-layout(binding = 0) readonly buffer X { float x[]; };
+layout(binding = 0) readonly buffer X { MAP x[]; };
 layout(binding = 1) readonly buffer Links { uvec4 links[]; };
-layout(binding = 2) readonly buffer DY { float dy[]; };
-layout(binding = 3) writeonly buffer DZ { float dz[]; };
+layout(binding = 2) readonly buffer DY { MAP dy[]; };
+layout(binding = 3) writeonly buffer DZ { MAP dz[]; };
 
 // winner returns where the first largest activated element of a window is,
 // counted from the image's first element at top.
@@ -43,7 +44,7 @@ uint winner(Link l, uint top, uvec2 ys, uvec2 xs) {
     float best = -1.0; // every activated element is larger
     for (uint r = ys.x; r < ys.y; r++)
         for (uint s = xs.x; s < xs.y; s++) {
-            float v = link_act(l, x[top + r * p.w + s]);
+            float v = link_act(l, map_load(x[top + r * p.w + s]));
             if (v > best) {
                 best = v;
                 where = r * p.w + s;
@@ -65,8 +66,8 @@ void main() {
             for (uint o = os.x; o < os.y; o++)
                 for (uint q = qs.x; q < qs.y; q++)
                     if (winner(l, top, window(o, R, p.h), window(q, S, p.w)) == i * p.w + j)
-                        sum += dy[grad + o * p.w_out + q];
-            dz[at(p.dz, row * p.w + j)] = sum;
+                        sum += map_load(dy[grad + o * p.w_out + q]);
+            dz[at(p.dz, row * p.w + j)] = map_store(sum);
         }
     }
 }

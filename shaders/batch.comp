@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 #include "rng.glsl"
 #include "state.glsl"
@@ -44,7 +45,7 @@ layout(push_constant) uniform Push {
 layout(binding = 0) readonly buffer Bytes { uint bytes[]; };
 layout(binding = 1) readonly buffer Index { uint index[]; };
 layout(binding = 2) readonly buffer State { uint state[]; };
-layout(binding = 3) writeonly buffer Y { float y[]; };
+layout(binding = 3) writeonly buffer Y { MAP y[]; };
 
 // place returns where a row starts: offsets of the crop, and 1 to mirror.
 uvec3 place(uint n) {
@@ -69,7 +70,7 @@ void main() {
             float v = 0.0;
             if (i < p.h && j < p.w)
                 v = float(bytes[at(p.bytes, (src + j) / 4)] >> 8 * ((src + j) % 4) & 255);
-            y[at(p.y, row * p.w + col)] = n < valid ? (v / 255.0 - mean) * inv : 0.0;
+            y[at(p.y, row * p.w + col)] = map_store(n < valid ? (v / 255.0 - mean) * inv : 0.0);
         }
     }
 }

@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 #include "bn.glsl"
 
@@ -29,14 +30,14 @@ layout(push_constant) uniform Push {
     View dx;
 } p;
 
-layout(binding = 0) readonly buffer X { float x[]; };
-layout(binding = 1) readonly buffer DY { float dy[]; };
+layout(binding = 0) readonly buffer X { MAP x[]; };
+layout(binding = 1) readonly buffer DY { MAP dy[]; };
 layout(binding = 2) readonly buffer Stats { float stats[]; };
 layout(binding = 3) readonly buffer Gamma { float gamma[]; };
 layout(binding = 4) readonly buffer Beta { float beta[]; };
 layout(binding = 5) readonly buffer DGamma { float dgamma[]; };
 layout(binding = 6) readonly buffer DBeta { float dbeta[]; };
-layout(binding = 7) buffer DX { float dx[]; };
+layout(binding = 7) buffer DX { MAP dx[]; };
 
 void main() {
     uint stride = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
@@ -47,11 +48,11 @@ void main() {
         float m1 = dbeta[at(p.dbeta, c)] / float(p.m), m2 = dgamma[at(p.dgamma, c)] / float(p.m);
         uint src = px(p.x, c, 0), grad = px(p.dy, c, 0), dst = px(p.dx, c, 0);
         for (uint i = gl_GlobalInvocationID.x; i < p.m; i += stride) {
-            float xhat = bn_xhat(x[src + i], mean, istd), g = dy[grad + i];
+            float xhat = bn_xhat(map_load(x[src + i]), mean, istd), g = map_load(dy[grad + i]);
             if (RELU != 0)
                 g = bn_apply(xhat, scale, shift) > 0.0 ? g : 0.0;
             float d = scale * istd * (g - m1 - xhat * m2);
-            dx[dst + i] = ACC != 0 ? dx[dst + i] + d : d;
+            dx[dst + i] = map_store(ACC != 0 ? map_load(dx[dst + i]) + d : d);
         }
     }
 }

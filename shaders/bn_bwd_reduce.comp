@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 #include "bn.glsl"
 
@@ -27,8 +28,8 @@ layout(push_constant) uniform Push {
     View partial; // two words per tile
 } p;
 
-layout(binding = 0) readonly buffer X { float x[]; };
-layout(binding = 1) readonly buffer DY { float dy[]; };
+layout(binding = 0) readonly buffer X { MAP x[]; };
+layout(binding = 1) readonly buffer DY { MAP dy[]; };
 layout(binding = 2) readonly buffer Stats { float stats[]; };
 layout(binding = 3) readonly buffer Gamma { float gamma[]; };
 layout(binding = 4) readonly buffer Beta { float beta[]; };
@@ -47,7 +48,7 @@ void main() {
         float scale = gamma[at(p.gamma, c)], shift = beta[at(p.beta, c)];
         vec2 sum = vec2(0.0);
         for (uint i = lane; i < n; i += LANES) {
-            float xhat = bn_xhat(x[src + i], mean, istd), g = dy[grad + i];
+            float xhat = bn_xhat(map_load(x[src + i]), mean, istd), g = map_load(dy[grad + i]);
             if (RELU != 0)
                 g = bn_apply(xhat, scale, shift) > 0.0 ? g : 0.0;
             sum += vec2(g, g * xhat);

@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 #include "bn.glsl"
 
@@ -25,11 +26,11 @@ layout(push_constant) uniform Push {
     View y;
 } p;
 
-layout(binding = 0) readonly buffer X { float x[]; };
+layout(binding = 0) readonly buffer X { MAP x[]; };
 layout(binding = 1) readonly buffer Stats { float stats[]; };
 layout(binding = 2) readonly buffer Gamma { float gamma[]; };
 layout(binding = 3) readonly buffer Beta { float beta[]; };
-layout(binding = 4) writeonly buffer Y { float y[]; };
+layout(binding = 4) writeonly buffer Y { MAP y[]; };
 
 void main() {
     uint stride = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
@@ -39,8 +40,8 @@ void main() {
         float scale = gamma[at(p.gamma, c)], shift = beta[at(p.beta, c)];
         uint src = px(p.x, c, 0), dst = px(p.y, c, 0);
         for (uint i = gl_GlobalInvocationID.x; i < p.m; i += stride) {
-            float z = bn_apply(bn_xhat(x[src + i], mean, istd), scale, shift);
-            y[dst + i] = RELU != 0 ? max(z, 0.0) : z;
+            float z = bn_apply(bn_xhat(map_load(x[src + i]), mean, istd), scale, shift);
+            y[dst + i] = map_store(RELU != 0 ? max(z, 0.0) : z);
         }
     }
 }

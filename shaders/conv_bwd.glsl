@@ -11,13 +11,14 @@
 // to FACE by FACE pixels of the map, a quarter each.
 #extension GL_EXT_control_flow_attributes : require
 #define STEP 1
+#include "map.glsl"
 #include "tile.glsl"
 
 const uint FACE = POOL ? 2 : 1;
 const uint GY = PY * FACE, GX = PX * FACE; // a tile in pixels of the map
 const float SHARE = POOL ? 0.25 : 1.0;
 
-layout(binding = 0) restrict readonly buffer DY { float dy[]; };
+layout(binding = 0) restrict readonly buffer DY { MAP dy[]; };
 layout(binding = 1) restrict readonly buffer W { float w[]; };
 
 uint row_of[KT]; // first weight of each channel of the tile at the current k
@@ -47,7 +48,7 @@ void load(uint plane, Spot t, Extents e, uint r) {
         [[unroll]] for (uint j = 0; j < VW; j++) {
             int ux = int(t.x * PX + j) + int(PAD) - int(S - 1);
             bool inside = in_y && ux >= 0 && uint(ux) % STRIDE == 0 && uint(ux) / STRIDE < e.q;
-            float v = dy[row + (inside ? uint(ux) / STRIDE : 0)];
+            float v = map_load(dy[row + (inside ? uint(ux) / STRIDE : 0)]);
             window[i * VW + j] = inside ? v : 0.0;
         }
     }

@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 #include "reduce.glsl"
 
@@ -18,7 +19,7 @@ layout(push_constant) uniform Push {
     View db;
 } p;
 
-layout(binding = 0) readonly buffer DY { float dy[]; };
+layout(binding = 0) readonly buffer DY { MAP dy[]; };
 layout(binding = 1) writeonly buffer DB { float db[]; };
 
 void main() {
@@ -27,7 +28,7 @@ void main() {
     for (uint lo = gl_LocalInvocationID.x; lo < p.dy.plane; lo += 64 * LANES) {
         float part = 0.0;
         for (uint i = lo; i < min(lo + 64 * LANES, p.dy.plane); i += LANES)
-            part += dy[px(p.dy, k, i)];
+            part += map_load(dy[px(p.dy, k, i)]);
         all += part;
     }
     float v = group_sum(all);

@@ -23,5 +23,5 @@ void main() {
         [[unroll]] for (uint i = 0; i < GY; i++)
             [[unroll]] for (uint j = 0; j < GX; j++)
                 if (c0 + o < p.c && wanted(t, i, j))
-                    dx[place(t, c0 + o, i, j)] = SHARE * acc[(o * PY + i / FACE) * PX + j / FACE];
+                    dx[place(t, c0 + o, i, j)] = map_store(SHARE * acc[(o * PY + i / FACE) * PX + j / FACE]);
 }

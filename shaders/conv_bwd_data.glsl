@@ -18,7 +18,7 @@ layout(push_constant) uniform Push {
     uint q;
 } p;
 
-layout(binding = 2) restrict DX_ACCESS buffer DX { float dx[]; };
+layout(binding = 2) restrict DX_ACCESS buffer DX { MAP dx[]; };
 
 // sum fills acc with the sums of tile t for input channels from c0 on.
 void sum(Spot t, uint c0) {

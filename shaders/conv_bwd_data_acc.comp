@@ -22,5 +22,5 @@ void main() {
     [[dont_unroll]] for (uint o = 0; o < KT; o++)
         [[dont_unroll]] for (uint i = 0; i < GY * GX; i++)
             if (c0 + o < p.c && wanted(t, i / GX, i % GX))
-                dx[place(t, c0 + o, i / GX, i % GX)] += tile_held(o, i / GX / FACE, i % GX / FACE);
+                map_add(dx[place(t, c0 + o, i / GX, i % GX)], tile_held(o, i / GX / FACE, i % GX / FACE));
 }

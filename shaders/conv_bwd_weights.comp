@@ -1,6 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#include "map.glsl"
 #include "view.glsl"
 
 // conv_bwd_weights: gradient of a convolution with respect to its weights.
@@ -43,9 +44,9 @@ layout(push_constant) uniform Push {
     uint q;
 } p;
 
-layout(binding = 0) restrict readonly buffer X { float x[]; };
+layout(binding = 0) restrict readonly buffer X { MAP x[]; };
 layout(binding = 1) restrict readonly buffer Links { uvec4 links[]; };
-layout(binding = 2) restrict readonly buffer DY { float dy[]; };
+layout(binding = 2) restrict readonly buffer DY { MAP dy[]; };
 layout(binding = 3) restrict writeonly buffer Dst { float dst[]; };
 
 #include "input.glsl"
@@ -62,7 +63,7 @@ void add_strip(Link l[CT], uint r0, uint k0, uint n, uint y, uint x0) {
     [[unroll]] for (uint k = 0; k < KT; k++) {
         uint at = p.dy_base + ((min(k0 + k, p.k - 1) * p.n + n) * p.p + y) * p.q;
         [[unroll]] for (uint j = 0; j < PX; j++) {
-            float v = dy[at + min(x0 + j, p.q - 1)];
+            float v = map_load(dy[at + min(x0 + j, p.q - 1)]);
             grad[k * PX + j] = x0 + j < p.q ? v : 0.0;
         }
     }

@@ -26,6 +26,6 @@ void main() {
         [[unroll]] for (uint i = 0; i < PY; i++)
             [[unroll]] for (uint j = 0; j < PX; j++)
                 if (k0 + o < p.k && wanted(t, i, j))
-                    y[place(t, k0 + o, i, j)] = acc[(o * PY + i) * PX + j] + bias;
+                    y[place(t, k0 + o, i, j)] = map_store(acc[(o * PY + i) * PX + j] + bias);
     }
 }

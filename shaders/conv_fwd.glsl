@@ -4,6 +4,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #define STEP STRIDE
 #include "view.glsl"
+#include "map.glsl"
 #include "tile.glsl"
 
 layout(constant_id = 8) const bool ACT = true;
@@ -24,11 +25,11 @@ layout(push_constant) uniform Push {
     uint q;
 } p;
 
-layout(binding = 0) restrict readonly buffer X { float x[]; };
+layout(binding = 0) restrict readonly buffer X { MAP x[]; };
 layout(binding = 1) restrict readonly buffer Links { uvec4 links[]; };
 layout(binding = 2) restrict readonly buffer W { float w[]; };
 layout(binding = 3) restrict readonly buffer B { float b[]; };
-layout(binding = 4) restrict Y_ACCESS buffer Y { float y[]; };
+layout(binding = 4) restrict Y_ACCESS buffer Y { MAP y[]; };
 
 #include "input.glsl"
 

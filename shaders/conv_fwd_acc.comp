@@ -24,6 +24,6 @@ void main() {
         float bias = BIAS ? b[p.b_base + min(k0 + o, p.k - 1)] : 0.0;
         [[dont_unroll]] for (uint i = 0; i < PY * PX; i++)
             if (k0 + o < p.k && wanted(t, i / PX, i % PX))
-                y[place(t, k0 + o, i / PX, i % PX)] += tile_held(o, i / PX, i % PX) + bias;
+                map_add(y[place(t, k0 + o, i / PX, i % PX)], tile_held(o, i / PX, i % PX) + bias);
     }
 }

@@ -42,7 +42,7 @@ layout(push_constant) uniform Push {
 } p;
 
 layout(binding = 2) restrict readonly buffer Links { uvec4 links[]; };
-layout(binding = 3) restrict readonly buffer X { float x[]; };
+layout(binding = 3) restrict readonly buffer X { MAP x[]; };
 layout(binding = 4) restrict readonly buffer Table { uint table[]; };
 layout(binding = 5) restrict buffer G { float g[]; };
 layout(binding = 6) restrict writeonly buffer Partial { vec2 partial[]; };
@@ -64,7 +64,7 @@ void handed(uint dy_base, Spot t, uint c0) {
         [[unroll]] for (uint i = 0; i < PY * PX; i++) {
             uint c = min(c0 + o, p.c - 1), y = min(t.y * PY + i / PX, p.h - 1), qx = min(t.x * PX + i % PX, p.w - 1);
             uint at = SOURCE == HEAD ? c * p.n + t.n : ((c * p.n + t.n) * p.h + y) * p.w + qx;
-            acc[o * PY * PX + i] = dy[dy_base + at] / (SOURCE == HEAD ? float(p.h * p.w) : 1.0);
+            acc[o * PY * PX + i] = map_load(dy[dy_base + at]) / (SOURCE == HEAD ? float(p.h * p.w) : 1.0);
         }
 }
 
@@ -82,7 +82,7 @@ void fold(uint first, bool add, Spot t, uint c0) {
             if (t.n >= p.n || c0 + o >= p.c || y >= p.h || qx >= p.w)
                 continue;
             uint pixel = (t.n * p.h + y) * p.w + qx, at = px(p.g, c, pixel);
-            float xhat = link_xhat(l, x[px(p.x, c, pixel)]);
+            float xhat = link_xhat(l, map_load(x[px(p.x, c, pixel)]));
             float d = tile_held(o, ty / FACE, tx / FACE);
             d = link_pre(l, xhat) > 0.0 ? d : 0.0;
             s += vec2(d, d * xhat);

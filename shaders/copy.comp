@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 
 // copy: copies elements.
@@ -18,8 +19,8 @@ layout(push_constant) uniform Push {
     View y;
 } p;
 
-layout(binding = 0) readonly buffer X { uint x[]; };
-layout(binding = 1) writeonly buffer Y { uint y[]; };
+layout(binding = 0) readonly buffer X { MAP_WORD x[]; };
+layout(binding = 1) writeonly buffer Y { MAP_WORD y[]; };
 
 void main() {
     uint stride = gl_NumWorkGroups.x * gl_WorkGroupSize.x;

@@ -7,6 +7,10 @@
 // variable ConvBwdData and, for its push constants, the struct
 // ConvBwdDataPush.
 //
+// A kernel that touches maps includes map.glsl, whose macros its buffers, loads
+// and stores of maps go through. It is then compiled for every [Precision] of
+// maps, and [Kernel.In] returns its forms.
+//
 // What every kernel promises: the qualifiers readonly and writeonly are true;
 // push blocks hold only uint, int, float and structs of these, at most 128
 // bytes; nothing that changes between training steps is a push constant;

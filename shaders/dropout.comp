@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 #include "rng.glsl"
 #include "state.glsl"
@@ -28,9 +29,9 @@ layout(push_constant) uniform Push {
     View y;
 } p;
 
-layout(binding = 0) readonly buffer X { float x[]; };
+layout(binding = 0) readonly buffer X { MAP x[]; };
 layout(binding = 1) readonly buffer State { uint state[]; };
-layout(binding = 2) buffer Y { float y[]; };
+layout(binding = 2) buffer Y { MAP y[]; };
 
 void main() {
     uint stride = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
@@ -39,12 +40,12 @@ void main() {
     uint step = state[at(p.state, STATE_STEP)];
     float scale = 1.0 / (1.0 - p.rate);
     for (uint i = gl_GlobalInvocationID.x; i < p.n; i += stride) {
-        float v = x[at(p.x, i)];
+        float v = map_load(x[at(p.x, i)]);
         if (train) {
             uint j = (p.first + i) / p.group;
             v = uniform01(philox(uvec4(j, step, p.layer, STREAM_DROPOUT), key).x) >= p.rate ? v * scale : 0.0;
         }
         uint dst = at(p.y, i);
-        y[dst] = ACC != 0 ? y[dst] + v : v;
+        y[dst] = map_store(ACC != 0 ? map_load(y[dst]) + v : v);
     }
 }

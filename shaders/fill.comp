@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 
 // fill: writes one value everywhere.
@@ -17,10 +18,10 @@ layout(push_constant) uniform Push {
     View y;
 } p;
 
-layout(binding = 0) writeonly buffer Y { uint y[]; };
+layout(binding = 0) writeonly buffer Y { MAP_WORD y[]; };
 
 void main() {
     uint stride = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
     for (uint i = gl_GlobalInvocationID.x; i < p.n; i += stride)
-        y[at(p.y, i)] = p.value;
+        y[at(p.y, i)] = MAP_WORD(p.value);
 }

@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 
 // finalise: the gradient of a map, written over the map.
@@ -21,9 +22,9 @@ layout(push_constant) uniform Push {
     uint coef; // first of four elements of the first plane
 } p;
 
-layout(binding = 0) buffer X { float x[]; };
+layout(binding = 0) buffer X { MAP x[]; };
 layout(binding = 1) readonly buffer G { float g[]; };
-layout(binding = 2) readonly buffer Plus { float plus[]; };
+layout(binding = 2) readonly buffer Plus { MAP plus[]; };
 layout(binding = 3) readonly buffer Coef { float coef[]; };
 
 void main() {
@@ -31,7 +32,7 @@ void main() {
     float ca = coef[k], cb = coef[k + 1], ck = coef[k + 2];
     for (uint i = gl_GlobalInvocationID.x; i < p.x.plane; i += stride) {
         uint at = px(p.x, c, i);
-        float v = ca * g[px(p.g, c, i)] + (cb * x[at] + ck);
-        x[at] = PLUS ? v + plus[px(p.plus, c, i)] : v;
+        float v = ca * g[px(p.g, c, i)] + (cb * map_load(x[at]) + ck);
+        x[at] = map_store(PLUS ? v + map_load(plus[px(p.plus, c, i)]) : v);
     }
 }

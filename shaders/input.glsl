@@ -1,6 +1,7 @@
 #ifndef INPUT_GLSL
 #define INPUT_GLSL
 #include "act.glsl"
+#include "map.glsl"
 // What a convolution reads, for its forward and weight kernels. The includer
 // declares the constants ACT and POOL and the buffer x.
 
@@ -8,8 +9,8 @@
 // whose upper left is i, in a plane of the given row width.
 float input_mean(Link l, uint i, uint width) {
     if (!POOL)
-        return ACT ? link_act(l, x[i]) : x[i];
-    float a = x[i], b = x[i + 1], c = x[i + width], d = x[i + width + 1];
+        return ACT ? link_act(l, map_load(x[i])) : map_load(x[i]);
+    float a = map_load(x[i]), b = map_load(x[i + 1]), c = map_load(x[i + width]), d = map_load(x[i + width + 1]);
     if (ACT)
         return 0.25 * ((link_act(l, a) + link_act(l, b)) + (link_act(l, c) + link_act(l, d)));
     return 0.25 * ((a + b) + (c + d));

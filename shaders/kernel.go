@@ -35,6 +35,7 @@ type Binding struct {
 	Name   string // as in the GLSL: "x", "dy", "w"
 	Type   BindingType
 	Access Access
+	Map    bool // its elements are of the kernel's Precision; those of all others are 4 bytes
 }
 
 // Spec is a specialization constant. Identifiers run from 0 without a hole.
@@ -65,6 +66,42 @@ type Kernel struct {
 	// Source and Module are SHA-256 sums, in hexadecimal: of the GLSL with its
 	// includes, and of SPIRV. The tests compare them with the files.
 	Source, Module string
+	// Half is the code for maps of the 16-bit precisions; nil if the kernel touches
+	// no map. In is how to get at it.
+	Half []Form
+	// Precision is that of the maps that SPIRV takes.
+	Precision Precision
+}
+
+// A Form is the code of a kernel for maps of one precision.
+type Form struct {
+	Precision Precision
+	SPIRV     []byte
+	Module    string // SHA-256 of SPIRV
+}
+
+// halves holds the kernels of the 16-bit precisions.
+var halves = func() map[*Kernel]map[Precision]*Kernel {
+	all := map[*Kernel]map[Precision]*Kernel{}
+	for _, k := range All {
+		all[k] = map[Precision]*Kernel{}
+		for _, f := range k.Half {
+			h := *k
+			h.Name, h.SPIRV, h.Module, h.Precision, h.Half = k.Name+"."+f.Precision.String(), f.SPIRV, f.Module, f.Precision, nil
+			all[k][f.Precision] = &h
+		}
+	}
+	return all
+}()
+
+// In returns the form of k for maps of precision p: k itself for float32. It
+// returns nil if there is none, since k touches no map. Equal calls give the same
+// pointer.
+func (k *Kernel) In(p Precision) *Kernel {
+	if p == k.Precision {
+		return k
+	}
+	return halves[k][p]
 }
 
 // SpecIndex returns the identifier of the constant called name. It panics if

@@ -75,12 +75,18 @@ type View struct {
 //go:embed spv/act_pool.spv
 var actPoolSPV []byte
 
+//go:embed spv/act_pool.fp16.spv
+var actPoolSPVFP16 []byte
+
+//go:embed spv/act_pool.bf16.spv
+var actPoolSPVBF16 []byte
+
 // ActPool is act_pool.comp.
 var ActPool = Kernel{
 	Name:  "act_pool",
 	SPIRV: actPoolSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
 		{Name: "links", Type: Storage, Access: Read},
 		{Name: "y", Type: Storage, Access: Write},
 	},
@@ -88,8 +94,12 @@ var ActPool = Kernel{
 	Push:      (*ActPoolPush)(nil),
 	Local:     [3]uint32{64, 1, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "4a3c9ceb41471763430bdc06771f6e1d977bc83ff793ee10663465d5a510c76a",
+	Source:    "15552508dc0ae923246503f86f8655a7e7aae41a096baecf1f74baaf44e80da5",
 	Module:    "339c626ce037ca5d0f2b018cd5e2b929f7131aea6aa2122b03aa1d5ef092df13",
+	Half: []Form{
+		{Precision: FP16, SPIRV: actPoolSPVFP16, Module: "647f64fda1176e823f102b0e5ae8313b1cc8707fc8741e8e9fcdc84c5431e114"},
+		{Precision: BF16, SPIRV: actPoolSPVBF16, Module: "c2c0c92a448a62b447d68dcfe177b9317e4cff84c4c0d44acbcf5fdf36d4e58a"},
+	},
 }
 
 // ActPoolPush holds the push constants of act_pool.comp.
@@ -106,14 +116,20 @@ type ActPoolPush struct {
 //go:embed spv/act_pool_max.spv
 var actPoolMaxSPV []byte
 
+//go:embed spv/act_pool_max.fp16.spv
+var actPoolMaxSPVFP16 []byte
+
+//go:embed spv/act_pool_max.bf16.spv
+var actPoolMaxSPVBF16 []byte
+
 // ActPoolMax is act_pool_max.comp.
 var ActPoolMax = Kernel{
 	Name:  "act_pool_max",
 	SPIRV: actPoolMaxSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
 		{Name: "links", Type: Storage, Access: Read},
-		{Name: "y", Type: Storage, Access: Write},
+		{Name: "y", Type: Storage, Access: Write, Map: true},
 	},
 	PushBytes: 36,
 	Push:      (*ActPoolMaxPush)(nil),
@@ -125,8 +141,12 @@ var ActPoolMax = Kernel{
 	},
 	Local:   [3]uint32{8, 16, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "ce75d9bdb1548c9fc6c01364b614f2113b07c0e1b1d75964d1a54b84d4a89a9d",
+	Source:  "096bea3646f2253ee7561de03c576afc9298ecd4007b1eab41007156c8aa9fce",
 	Module:  "c53856e647351fcb17761675d98dc3c86dca14a53eeb3465c550fb8c4b2346ff",
+	Half: []Form{
+		{Precision: FP16, SPIRV: actPoolMaxSPVFP16, Module: "77f46e57a70937583a3655b43cbe93e059525dca3480baae7c6363c963e95e26"},
+		{Precision: BF16, SPIRV: actPoolMaxSPVBF16, Module: "acb3df326c6317b89f890917ba7dda64eebb1b2f3954ff8c8b93fb42af9ebd7c"},
+	},
 }
 
 // ActPoolMaxPush holds the push constants of act_pool_max.comp.
@@ -146,15 +166,21 @@ type ActPoolMaxPush struct {
 //go:embed spv/act_pool_max_bwd.spv
 var actPoolMaxBwdSPV []byte
 
+//go:embed spv/act_pool_max_bwd.fp16.spv
+var actPoolMaxBwdSPVFP16 []byte
+
+//go:embed spv/act_pool_max_bwd.bf16.spv
+var actPoolMaxBwdSPVBF16 []byte
+
 // ActPoolMaxBwd is act_pool_max_bwd.comp.
 var ActPoolMaxBwd = Kernel{
 	Name:  "act_pool_max_bwd",
 	SPIRV: actPoolMaxBwdSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
 		{Name: "links", Type: Storage, Access: Read},
-		{Name: "dy", Type: Storage, Access: Read},
-		{Name: "dz", Type: Storage, Access: Write},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
+		{Name: "dz", Type: Storage, Access: Write, Map: true},
 	},
 	PushBytes: 52,
 	Push:      (*ActPoolMaxBwdPush)(nil),
@@ -166,8 +192,12 @@ var ActPoolMaxBwd = Kernel{
 	},
 	Local:   [3]uint32{8, 16, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "29e51c07b92b8bbd2faaef22197963f7d48c1917e27feedc865ce6b5dbfa3819",
+	Source:  "85bd3dbcbddb1e3a894b3aa1a6e2b5be0981c90cd2ec08fa945d8af91626f823",
 	Module:  "d8dd94604064e5c801d0149410fb10ab8e5a07ab7b44062aaade3d99de415f04",
+	Half: []Form{
+		{Precision: FP16, SPIRV: actPoolMaxBwdSPVFP16, Module: "2da329cff356c24b071d5c5cfcd6a08f8359db36f4da8d006028f0d126761c48"},
+		{Precision: BF16, SPIRV: actPoolMaxBwdSPVBF16, Module: "3f7645a349946b556a55bc174bd4c2aa5332cc7a030c22b800bfa9bd9d0d0a80"},
+	},
 }
 
 // ActPoolMaxBwdPush holds the push constants of act_pool_max_bwd.comp.
@@ -189,20 +219,30 @@ type ActPoolMaxBwdPush struct {
 //go:embed spv/add.spv
 var addSPV []byte
 
+//go:embed spv/add.fp16.spv
+var addSPVFP16 []byte
+
+//go:embed spv/add.bf16.spv
+var addSPVBF16 []byte
+
 // Add is add.comp.
 var Add = Kernel{
 	Name:  "add",
 	SPIRV: addSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
-		{Name: "y", Type: Storage, Access: ReadWrite},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "y", Type: Storage, Access: ReadWrite, Map: true},
 	},
 	PushBytes: 20,
 	Push:      (*AddPush)(nil),
 	Local:     [3]uint32{128, 1, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "f993464bb78dace7c525ff0eec0d213ee672c420fb44d6c30f7e41773d4364c0",
+	Source:    "702a767a7eabc67307a94f071644bd1b96d0199bb8d3ade3b134fec054d6a2ba",
 	Module:    "75dcc188ba3dbf30cafa0c41dfe6be4d209c4c98c06a8825130d978ed99b5117",
+	Half: []Form{
+		{Precision: FP16, SPIRV: addSPVFP16, Module: "44c4da08f37e7bbeae5dc9ead1fc55aeed5aad2c7d745e0d09378675e8984759"},
+		{Precision: BF16, SPIRV: addSPVBF16, Module: "d93d36c7810dd77eaa7a2a8ae8effa6aedff274b0376c8b88b7c3798a3876c56"},
+	},
 }
 
 // AddPush holds the push constants of add.comp.
@@ -217,6 +257,12 @@ type AddPush struct {
 //go:embed spv/batch.spv
 var batchSPV []byte
 
+//go:embed spv/batch.fp16.spv
+var batchSPVFP16 []byte
+
+//go:embed spv/batch.bf16.spv
+var batchSPVBF16 []byte
+
 // Batch is batch.comp.
 var Batch = Kernel{
 	Name:  "batch",
@@ -225,14 +271,18 @@ var Batch = Kernel{
 		{Name: "bytes", Type: Storage, Access: Read},
 		{Name: "index", Type: Storage, Access: Read},
 		{Name: "state", Type: Storage, Access: Read},
-		{Name: "y", Type: Storage, Access: Write},
+		{Name: "y", Type: Storage, Access: Write, Map: true},
 	},
 	PushBytes: 96,
 	Push:      (*BatchPush)(nil),
 	Local:     [3]uint32{8, 16, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "a034dd7832d1903ff9758eeb6b9bc612b65fc06ad3082de800c1b4624f6a92b9",
+	Source:    "0a47132605c405fbfa43510d893d65cba31121d175ba6b98074f60b41f27faba",
 	Module:    "c8e1f896b686f9318933188aa549d2cd25dc1e545d98c3de6c65cc9177000637",
+	Half: []Form{
+		{Precision: FP16, SPIRV: batchSPVFP16, Module: "e7b00b62dcf7045bfeef73db019f33bb23564321328af8869c1ba3053044ece4"},
+		{Precision: BF16, SPIRV: batchSPVBF16, Module: "cbec2d3520dc824ecbcbfd476988e16ce74f36826df262e95e5cd000f887c9ef"},
+	},
 }
 
 // BatchPush holds the push constants of batch.comp.
@@ -264,19 +314,25 @@ type BatchPush struct {
 //go:embed spv/bn_bwd_data.spv
 var bnBwdDataSPV []byte
 
+//go:embed spv/bn_bwd_data.fp16.spv
+var bnBwdDataSPVFP16 []byte
+
+//go:embed spv/bn_bwd_data.bf16.spv
+var bnBwdDataSPVBF16 []byte
+
 // BnBwdData is bn_bwd_data.comp.
 var BnBwdData = Kernel{
 	Name:  "bn_bwd_data",
 	SPIRV: bnBwdDataSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
-		{Name: "dy", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
 		{Name: "stats", Type: Storage, Access: Read},
 		{Name: "gamma", Type: Storage, Access: Read},
 		{Name: "beta", Type: Storage, Access: Read},
 		{Name: "dgamma", Type: Storage, Access: Read},
 		{Name: "dbeta", Type: Storage, Access: Read},
-		{Name: "dx", Type: Storage, Access: ReadWrite},
+		{Name: "dx", Type: Storage, Access: ReadWrite, Map: true},
 	},
 	PushBytes: 72,
 	Push:      (*BnBwdDataPush)(nil),
@@ -286,8 +342,12 @@ var BnBwdData = Kernel{
 	},
 	Local:   [3]uint32{128, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "78a0cb3f62b411380823026459285e16cf33b2dc015db540815543a1caa0564c",
+	Source:  "e26917306a09ef82d9182232b51cfee5e699efc6c30e7f8d856baaa6356c1658",
 	Module:  "6091d2a30a16ee0fc6b35ba9e05a411f3e3b11f57b30085e9f299219d09e0278",
+	Half: []Form{
+		{Precision: FP16, SPIRV: bnBwdDataSPVFP16, Module: "049e51cfeae955ad9d2a8d6aec4b7021f9f2436767c3fb412874d4459d8a82d0"},
+		{Precision: BF16, SPIRV: bnBwdDataSPVBF16, Module: "167b5bfe61ccaf1d4c83172811d8622ed9844751b5ed1ff15c6cdf564dec1bf8"},
+	},
 }
 
 // BnBwdDataPush holds the push constants of bn_bwd_data.comp.
@@ -341,13 +401,19 @@ type BnBwdMergePush struct {
 //go:embed spv/bn_bwd_reduce.spv
 var bnBwdReduceSPV []byte
 
+//go:embed spv/bn_bwd_reduce.fp16.spv
+var bnBwdReduceSPVFP16 []byte
+
+//go:embed spv/bn_bwd_reduce.bf16.spv
+var bnBwdReduceSPVBF16 []byte
+
 // BnBwdReduce is bn_bwd_reduce.comp.
 var BnBwdReduce = Kernel{
 	Name:  "bn_bwd_reduce",
 	SPIRV: bnBwdReduceSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
-		{Name: "dy", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
 		{Name: "stats", Type: Storage, Access: Read},
 		{Name: "gamma", Type: Storage, Access: Read},
 		{Name: "beta", Type: Storage, Access: Read},
@@ -360,8 +426,12 @@ var BnBwdReduce = Kernel{
 	},
 	Local:   [3]uint32{128, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "3d4975fcef42e5b46e430dac0b85aad87cabed462d3a09592f216f4e5a18a43f",
+	Source:  "a078d2d30e86678986e336ab5e8a3183ceaa70937d780cd9b3bf57d57140f82d",
 	Module:  "a3304512d55dbda729adc99f136ec28a13d1ef0771dd33cdb3327d3cd20a4a5b",
+	Half: []Form{
+		{Precision: FP16, SPIRV: bnBwdReduceSPVFP16, Module: "a4e61c3bf0ca1034d1e47db031aa53674a896058d36457a580fbb748bc2816a5"},
+		{Precision: BF16, SPIRV: bnBwdReduceSPVBF16, Module: "4e928c0d2289c04b747ddc67e5b4a25ffc2752f1bc7dc5520e91dcdbbb6b2cd1"},
+	},
 }
 
 // BnBwdReducePush holds the push constants of bn_bwd_reduce.comp.
@@ -382,16 +452,22 @@ type BnBwdReducePush struct {
 //go:embed spv/bn_fwd.spv
 var bnFwdSPV []byte
 
+//go:embed spv/bn_fwd.fp16.spv
+var bnFwdSPVFP16 []byte
+
+//go:embed spv/bn_fwd.bf16.spv
+var bnFwdSPVBF16 []byte
+
 // BnFwd is bn_fwd.comp.
 var BnFwd = Kernel{
 	Name:  "bn_fwd",
 	SPIRV: bnFwdSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
 		{Name: "stats", Type: Storage, Access: Read},
 		{Name: "gamma", Type: Storage, Access: Read},
 		{Name: "beta", Type: Storage, Access: Read},
-		{Name: "y", Type: Storage, Access: Write},
+		{Name: "y", Type: Storage, Access: Write, Map: true},
 	},
 	PushBytes: 48,
 	Push:      (*BnFwdPush)(nil),
@@ -400,8 +476,12 @@ var BnFwd = Kernel{
 	},
 	Local:   [3]uint32{128, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "530b0e13efbf9e4b476c254de0725f3fffcf35e3ef5eb03d3279365d2b1a307f",
+	Source:  "88bc99d50d79f305ec79960a70734b0d9a9fc63c293ddd3f00ce6e692cc5e0a3",
 	Module:  "c44a551b2574287c576d029629da722e30ede55d38e275cca92246b632572156",
+	Half: []Form{
+		{Precision: FP16, SPIRV: bnFwdSPVFP16, Module: "1589d350a35e882ffd043a3f1f7028c27105f4cb842e989bbe69d36c0a5112a0"},
+		{Precision: BF16, SPIRV: bnFwdSPVBF16, Module: "2ef2612dd4a7a405e71563d02cbac62b514515c0ea665cc5f7698c15e274999c"},
+	},
 }
 
 // BnFwdPush holds the push constants of bn_fwd.comp.
@@ -420,12 +500,18 @@ type BnFwdPush struct {
 //go:embed spv/conv_bwd_bias.spv
 var convBwdBiasSPV []byte
 
+//go:embed spv/conv_bwd_bias.fp16.spv
+var convBwdBiasSPVFP16 []byte
+
+//go:embed spv/conv_bwd_bias.bf16.spv
+var convBwdBiasSPVBF16 []byte
+
 // ConvBwdBias is conv_bwd_bias.comp.
 var ConvBwdBias = Kernel{
 	Name:  "conv_bwd_bias",
 	SPIRV: convBwdBiasSPV,
 	Bindings: []Binding{
-		{Name: "dy", Type: Storage, Access: Read},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
 		{Name: "db", Type: Storage, Access: Write},
 	},
 	PushBytes:   16,
@@ -433,8 +519,12 @@ var ConvBwdBias = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
 	SharedBytes: 1088,
-	Source:      "3d614e7c52b7c35f4c19b94bfbc735651296d82dcf9a646bef6ea2362398a45f",
+	Source:      "90a568fcb4d180e0b6c964d8b25740786a4f6a5e3326fd10dc3533cd7c09da20",
 	Module:      "acce481be1402e9a60ea02993e29cda4cfa250f909e379a3fd14bcbefbabb37d",
+	Half: []Form{
+		{Precision: FP16, SPIRV: convBwdBiasSPVFP16, Module: "d1d8afc923adf92ca2d0f4f3fab1fd7a18da6a6f4845594a22f15c8557a0b987"},
+		{Precision: BF16, SPIRV: convBwdBiasSPVBF16, Module: "3a0b3dd512723cd21b4072148ac8657edb8dd05f47e01309c5efccb199daaa07"},
+	},
 }
 
 // ConvBwdBiasPush holds the push constants of conv_bwd_bias.comp.
@@ -448,14 +538,20 @@ type ConvBwdBiasPush struct {
 //go:embed spv/conv_bwd_data.spv
 var convBwdDataSPV []byte
 
+//go:embed spv/conv_bwd_data.fp16.spv
+var convBwdDataSPVFP16 []byte
+
+//go:embed spv/conv_bwd_data.bf16.spv
+var convBwdDataSPVBF16 []byte
+
 // ConvBwdData is conv_bwd_data.comp.
 var ConvBwdData = Kernel{
 	Name:  "conv_bwd_data",
 	SPIRV: convBwdDataSPV,
 	Bindings: []Binding{
-		{Name: "dy", Type: Storage, Access: Read},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
 		{Name: "w", Type: Storage, Access: Read},
-		{Name: "dx", Type: Storage, Access: Write},
+		{Name: "dx", Type: Storage, Access: Write, Map: true},
 	},
 	PushBytes: 48,
 	Push:      (*ConvBwdDataPush)(nil),
@@ -471,8 +567,12 @@ var ConvBwdData = Kernel{
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "947536e1c3db35f10894cb9b92342294fa3d46c428203991d8beaea877003c1b",
+	Source:  "3f5d7677a123c140e49f6698fdcafeb80288eaa3d3dfc67145b7e34655923fe3",
 	Module:  "22e50c25644bb8a0dfd6913b4cfd80712030b9dd635bca222b27b7cd65ccef2e",
+	Half: []Form{
+		{Precision: FP16, SPIRV: convBwdDataSPVFP16, Module: "1be810a6e7b0253e414e1e8dc70b608ca20d424c2c0dd17f087605d89161585c"},
+		{Precision: BF16, SPIRV: convBwdDataSPVBF16, Module: "911b3faf4daac01e3af54ef6c66f3bbb0c3897e7e99885a9604bd7901a8a4e26"},
+	},
 }
 
 // ConvBwdDataPush holds the push constants of conv_bwd_data.comp.
@@ -495,14 +595,20 @@ type ConvBwdDataPush struct {
 //go:embed spv/conv_bwd_data_acc.spv
 var convBwdDataAccSPV []byte
 
+//go:embed spv/conv_bwd_data_acc.fp16.spv
+var convBwdDataAccSPVFP16 []byte
+
+//go:embed spv/conv_bwd_data_acc.bf16.spv
+var convBwdDataAccSPVBF16 []byte
+
 // ConvBwdDataAcc is conv_bwd_data_acc.comp.
 var ConvBwdDataAcc = Kernel{
 	Name:  "conv_bwd_data_acc",
 	SPIRV: convBwdDataAccSPV,
 	Bindings: []Binding{
-		{Name: "dy", Type: Storage, Access: Read},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
 		{Name: "w", Type: Storage, Access: Read},
-		{Name: "dx", Type: Storage, Access: ReadWrite},
+		{Name: "dx", Type: Storage, Access: ReadWrite, Map: true},
 	},
 	PushBytes: 48,
 	Push:      (*ConvBwdDataAccPush)(nil),
@@ -519,8 +625,12 @@ var ConvBwdDataAcc = Kernel{
 	Local:       [3]uint32{64, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
 	SharedBytes: 12288,
-	Source:      "c488673d1b44750a66f2dcb85eaf8051c6114bd3b6cac523085033e9f346bf34",
+	Source:      "2d079a7cf703c2ab09347432f79a502ec5d48c55cbee545817b94f0883023892",
 	Module:      "7113934f090bf8ffffab8d0b14a100acb53fb68eba139f34a4f95f58d79e64a3",
+	Half: []Form{
+		{Precision: FP16, SPIRV: convBwdDataAccSPVFP16, Module: "adb59c21028e5ea95b2f10c421e40ccdf490b78f42219ef2b4f6e7803f561c02"},
+		{Precision: BF16, SPIRV: convBwdDataAccSPVBF16, Module: "a3755501fdd1cfc47e2880a0e2eed6be4f101fad049208868c2e52c228c6ab1d"},
+	},
 }
 
 // ConvBwdDataAccPush holds the push constants of conv_bwd_data_acc.comp.
@@ -543,14 +653,20 @@ type ConvBwdDataAccPush struct {
 //go:embed spv/conv_bwd_weights.spv
 var convBwdWeightsSPV []byte
 
+//go:embed spv/conv_bwd_weights.fp16.spv
+var convBwdWeightsSPVFP16 []byte
+
+//go:embed spv/conv_bwd_weights.bf16.spv
+var convBwdWeightsSPVBF16 []byte
+
 // ConvBwdWeights is conv_bwd_weights.comp.
 var ConvBwdWeights = Kernel{
 	Name:  "conv_bwd_weights",
 	SPIRV: convBwdWeightsSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
 		{Name: "links", Type: Storage, Access: Read},
-		{Name: "dy", Type: Storage, Access: Read},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
 		{Name: "dst", Type: Storage, Access: Write},
 	},
 	PushBytes: 52,
@@ -570,8 +686,12 @@ var ConvBwdWeights = Kernel{
 	Local:       [3]uint32{64, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
 	SharedBytes: 14040,
-	Source:      "37d7a7397fd2b07eb87ed551e11517ffe9b70379deadf32bb94d5203be96df13",
+	Source:      "d8b933d318b2b9bfbc64c402dc1c077c5f6eb6a41e7c85075d32ce3cf06604a1",
 	Module:      "ac0812afae8cc277f0fb175b7fb70763e6c60650b4942ffe24a3f32971e83bf3",
+	Half: []Form{
+		{Precision: FP16, SPIRV: convBwdWeightsSPVFP16, Module: "1f361e6316cbe0d15d11f865a5bf4a6ef3d8cf502e9203337a2fad66df08995b"},
+		{Precision: BF16, SPIRV: convBwdWeightsSPVBF16, Module: "b2d8678e943c9410b50b433e5b72a1fdbffa5be53451cf1a0b5002bb9c3a9f21"},
+	},
 }
 
 // ConvBwdWeightsPush holds the push constants of conv_bwd_weights.comp.
@@ -596,16 +716,22 @@ type ConvBwdWeightsPush struct {
 //go:embed spv/conv_fwd.spv
 var convFwdSPV []byte
 
+//go:embed spv/conv_fwd.fp16.spv
+var convFwdSPVFP16 []byte
+
+//go:embed spv/conv_fwd.bf16.spv
+var convFwdSPVBF16 []byte
+
 // ConvFwd is conv_fwd.comp.
 var ConvFwd = Kernel{
 	Name:  "conv_fwd",
 	SPIRV: convFwdSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
 		{Name: "links", Type: Storage, Access: Read},
 		{Name: "w", Type: Storage, Access: Read},
 		{Name: "b", Type: Storage, Access: Read},
-		{Name: "y", Type: Storage, Access: Write},
+		{Name: "y", Type: Storage, Access: Write, Map: true},
 	},
 	PushBytes: 52,
 	Push:      (*ConvFwdPush)(nil),
@@ -623,8 +749,12 @@ var ConvFwd = Kernel{
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "59962f753086bbb3bf2838f97085d90c95bb07403ae87562072ab5c19723cf4b",
+	Source:  "f8fee9c414b9e3b7c821f0c1d9ca2927a2dce88286f8aaeea1dc2407facdc8b5",
 	Module:  "9cbfcf4821c8eaf1fe8680bc62afe117acc966f775d615ce901155e5b62aaed1",
+	Half: []Form{
+		{Precision: FP16, SPIRV: convFwdSPVFP16, Module: "740f6c1324f19839a1825ce531a2ec9783dc36bed876af5b7c34ee88553f4fd6"},
+		{Precision: BF16, SPIRV: convFwdSPVBF16, Module: "f3c9e353fd005a1af21f8e91b40463affee1076325e57cb3418689e716ecf232"},
+	},
 }
 
 // ConvFwdPush holds the push constants of conv_fwd.comp.
@@ -648,16 +778,22 @@ type ConvFwdPush struct {
 //go:embed spv/conv_fwd_acc.spv
 var convFwdAccSPV []byte
 
+//go:embed spv/conv_fwd_acc.fp16.spv
+var convFwdAccSPVFP16 []byte
+
+//go:embed spv/conv_fwd_acc.bf16.spv
+var convFwdAccSPVBF16 []byte
+
 // ConvFwdAcc is conv_fwd_acc.comp.
 var ConvFwdAcc = Kernel{
 	Name:  "conv_fwd_acc",
 	SPIRV: convFwdAccSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
 		{Name: "links", Type: Storage, Access: Read},
 		{Name: "w", Type: Storage, Access: Read},
 		{Name: "b", Type: Storage, Access: Read},
-		{Name: "y", Type: Storage, Access: ReadWrite},
+		{Name: "y", Type: Storage, Access: ReadWrite, Map: true},
 	},
 	PushBytes: 52,
 	Push:      (*ConvFwdAccPush)(nil),
@@ -676,8 +812,12 @@ var ConvFwdAcc = Kernel{
 	Local:       [3]uint32{64, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
 	SharedBytes: 12288,
-	Source:      "e08e9f92bc23cdf797b8deaf34fa33892c331a73601425def58a4a0ad93b05e2",
+	Source:      "8955f438962663271ea04671223acf233475674bae13939ef8292d72f07310f9",
 	Module:      "15bc55b16133717241c44619afea7c7f87524c7011e07919ae03089be4820966",
+	Half: []Form{
+		{Precision: FP16, SPIRV: convFwdAccSPVFP16, Module: "f84097aa80816fbb90a6508565d1944d544383b5d855719fbaed292f1f017c17"},
+		{Precision: BF16, SPIRV: convFwdAccSPVBF16, Module: "ec237b8b6da95ac8d0b35d3946c7c6575345cc418f3e45d566ba4e743d4a0939"},
+	},
 }
 
 // ConvFwdAccPush holds the push constants of conv_fwd_acc.comp.
@@ -701,15 +841,21 @@ type ConvFwdAccPush struct {
 //go:embed spv/conv_gather.spv
 var convGatherSPV []byte
 
+//go:embed spv/conv_gather.fp16.spv
+var convGatherSPVFP16 []byte
+
+//go:embed spv/conv_gather.bf16.spv
+var convGatherSPVBF16 []byte
+
 // ConvGather is conv_gather.comp.
 var ConvGather = Kernel{
 	Name:  "conv_gather",
 	SPIRV: convGatherSPV,
 	Bindings: []Binding{
-		{Name: "dy", Type: Storage, Access: Read},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
 		{Name: "w", Type: Storage, Access: Read},
 		{Name: "links", Type: Storage, Access: Read},
-		{Name: "x", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
 		{Name: "table", Type: Storage, Access: Read},
 		{Name: "g", Type: Storage, Access: ReadWrite},
 		{Name: "partial", Type: Storage, Access: Write},
@@ -730,8 +876,12 @@ var ConvGather = Kernel{
 	Local:       [3]uint32{64, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
 	SharedBytes: 15360,
-	Source:      "f30d3719da583561e8da114164c12e7e653e839bb7fa32b1971cbb9b6df5355d",
+	Source:      "4aee46a5b810e087d064029d3849ab379bfae16ae9369923c60bf0a87158b015",
 	Module:      "b5a017199cffaa2e00dfc9128fb645727e14499b1b2c87d6e503569006533faa",
+	Half: []Form{
+		{Precision: FP16, SPIRV: convGatherSPVFP16, Module: "22838eecdefdaa6af2b9d810e1db5d06eeb830d402dbea86ec7ee49f225c7668"},
+		{Precision: BF16, SPIRV: convGatherSPVBF16, Module: "8bde61589bd004ab894385238d886729fc72fbbaa4a0109ea59ae7638b71e4e2"},
+	},
 }
 
 // ConvGatherPush holds the push constants of conv_gather.comp.
@@ -783,20 +933,30 @@ type ConvReducePush struct {
 //go:embed spv/copy.spv
 var copySPV []byte
 
+//go:embed spv/copy.fp16.spv
+var copySPVFP16 []byte
+
+//go:embed spv/copy.bf16.spv
+var copySPVBF16 []byte
+
 // Copy is copy.comp.
 var Copy = Kernel{
 	Name:  "copy",
 	SPIRV: copySPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
-		{Name: "y", Type: Storage, Access: Write},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "y", Type: Storage, Access: Write, Map: true},
 	},
 	PushBytes: 20,
 	Push:      (*CopyPush)(nil),
 	Local:     [3]uint32{128, 1, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "1b6c88a10b9d211c79ef98df2a2f6b9c6e5a0c9327403eb35f86112a52e6a488",
+	Source:    "e8822804b57e9f9a1eda4d472d2d3db6cc3060bc7663136196302569e48a8857",
 	Module:    "9b99604b5c04670a06747d44841782fe1153c2668c8cf04087c21c0d8ce9e28e",
+	Half: []Form{
+		{Precision: FP16, SPIRV: copySPVFP16, Module: "67f04a3cbed4c10a2da4560eee5116f8eff926f541f1b2d9bb00cff1e813dd7c"},
+		{Precision: BF16, SPIRV: copySPVBF16, Module: "67f04a3cbed4c10a2da4560eee5116f8eff926f541f1b2d9bb00cff1e813dd7c"},
+	},
 }
 
 // CopyPush holds the push constants of copy.comp.
@@ -811,14 +971,20 @@ type CopyPush struct {
 //go:embed spv/dropout.spv
 var dropoutSPV []byte
 
+//go:embed spv/dropout.fp16.spv
+var dropoutSPVFP16 []byte
+
+//go:embed spv/dropout.bf16.spv
+var dropoutSPVBF16 []byte
+
 // Dropout is dropout.comp.
 var Dropout = Kernel{
 	Name:  "dropout",
 	SPIRV: dropoutSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
 		{Name: "state", Type: Storage, Access: Read},
-		{Name: "y", Type: Storage, Access: ReadWrite},
+		{Name: "y", Type: Storage, Access: ReadWrite, Map: true},
 	},
 	PushBytes: 44,
 	Push:      (*DropoutPush)(nil),
@@ -827,8 +993,12 @@ var Dropout = Kernel{
 	},
 	Local:   [3]uint32{128, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "0c085bae2d0c8c57c9b43c6fde0d4b354107ad88f281a56128c89d6d2c21e2a1",
+	Source:  "babc579ca4c0b1ec039c329f9025881d32af499174545c0e3b12200125af5c67",
 	Module:  "9f7c86a0619327744d9cb89ade4dfadd6a6f3dca1eea628f586153595f7adead",
+	Half: []Form{
+		{Precision: FP16, SPIRV: dropoutSPVFP16, Module: "0e93c09cb3d0f3ba40ffd724638875fc0d80b0d12c9ef91779d69baf7dca3e50"},
+		{Precision: BF16, SPIRV: dropoutSPVBF16, Module: "3e077dfe343a98b12a40234985ec1add895cda032788fa03ccd505477fc4f9e2"},
+	},
 }
 
 // DropoutPush holds the push constants of dropout.comp.
@@ -848,19 +1018,29 @@ type DropoutPush struct {
 //go:embed spv/fill.spv
 var fillSPV []byte
 
+//go:embed spv/fill.fp16.spv
+var fillSPVFP16 []byte
+
+//go:embed spv/fill.bf16.spv
+var fillSPVBF16 []byte
+
 // Fill is fill.comp.
 var Fill = Kernel{
 	Name:  "fill",
 	SPIRV: fillSPV,
 	Bindings: []Binding{
-		{Name: "y", Type: Storage, Access: Write},
+		{Name: "y", Type: Storage, Access: Write, Map: true},
 	},
 	PushBytes: 16,
 	Push:      (*FillPush)(nil),
 	Local:     [3]uint32{128, 1, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "5c6d133fa530e2bc1416608c8a62bff96272dbd8d16813c7c85fb7d2ce91b89b",
+	Source:    "999e22855d05b2553e71b9c07a0125009c1bf5991bd4a2bc7518d2af4689c1e9",
 	Module:    "dd6f13be07957cb11c283b32349920d852acc3f18f54f964545a58f1829659eb",
+	Half: []Form{
+		{Precision: FP16, SPIRV: fillSPVFP16, Module: "a429a34266cb1e02ee3ded2d903dea0be388ddf7202a90ad5fe511483ca36675"},
+		{Precision: BF16, SPIRV: fillSPVBF16, Module: "a429a34266cb1e02ee3ded2d903dea0be388ddf7202a90ad5fe511483ca36675"},
+	},
 }
 
 // FillPush holds the push constants of fill.comp.
@@ -875,14 +1055,20 @@ type FillPush struct {
 //go:embed spv/finalise.spv
 var finaliseSPV []byte
 
+//go:embed spv/finalise.fp16.spv
+var finaliseSPVFP16 []byte
+
+//go:embed spv/finalise.bf16.spv
+var finaliseSPVBF16 []byte
+
 // Finalise is finalise.comp.
 var Finalise = Kernel{
 	Name:  "finalise",
 	SPIRV: finaliseSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: ReadWrite},
+		{Name: "x", Type: Storage, Access: ReadWrite, Map: true},
 		{Name: "g", Type: Storage, Access: Read},
-		{Name: "plus", Type: Storage, Access: Read},
+		{Name: "plus", Type: Storage, Access: Read, Map: true},
 		{Name: "coef", Type: Storage, Access: Read},
 	},
 	PushBytes: 28,
@@ -892,8 +1078,12 @@ var Finalise = Kernel{
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "a66f1348ae4d2bc9b6e9a9424638a982fe8192fe7ce4fefd26968d4e365a6fe8",
+	Source:  "7f65e839ed2f79f92d41c8343d8060b07999bfa128d28125fad80571ff319394",
 	Module:  "73883d9e5de8cd39a18fb8a1911c887d98ce0b398ea1be7b8cc6d847f913ac7c",
+	Half: []Form{
+		{Precision: FP16, SPIRV: finaliseSPVFP16, Module: "352caba991a42d5d70961879ca18e74704d37bdfb305070e70768d8ec0ce3f1f"},
+		{Precision: BF16, SPIRV: finaliseSPVBF16, Module: "dcc53182604622a736804dfe893255b88ee86050c65756d93cb8137a41a0091c"},
+	},
 }
 
 // FinalisePush holds the push constants of finalise.comp.
@@ -946,6 +1136,12 @@ type GatherMergePush struct {
 //go:embed spv/linear_bwd_data.spv
 var linearBwdDataSPV []byte
 
+//go:embed spv/linear_bwd_data.fp16.spv
+var linearBwdDataSPVFP16 []byte
+
+//go:embed spv/linear_bwd_data.bf16.spv
+var linearBwdDataSPVBF16 []byte
+
 // LinearBwdData is linear_bwd_data.comp.
 var LinearBwdData = Kernel{
 	Name:  "linear_bwd_data",
@@ -953,7 +1149,7 @@ var LinearBwdData = Kernel{
 	Bindings: []Binding{
 		{Name: "dy", Type: Storage, Access: Read},
 		{Name: "w", Type: Storage, Access: Read},
-		{Name: "dx", Type: Storage, Access: ReadWrite},
+		{Name: "dx", Type: Storage, Access: ReadWrite, Map: true},
 	},
 	PushBytes: 36,
 	Push:      (*LinearBwdDataPush)(nil),
@@ -962,8 +1158,12 @@ var LinearBwdData = Kernel{
 	},
 	Local:   [3]uint32{128, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "25741b2492afd308d5fd023a8d5a1bde67e66df1e74b18e2efba788579178427",
+	Source:  "59bfaa58db9bb4dd052103638903067c6aefb995036d854765748cec62f99386",
 	Module:  "e369529603ea5a6aa551a5a8fe8e153f733a398384ddefbf8afb326ebb52a5c1",
+	Half: []Form{
+		{Precision: FP16, SPIRV: linearBwdDataSPVFP16, Module: "bca33e28f7f0026b14352ae97831fd06e75b050597beedae19c95f6dabdfe32d"},
+		{Precision: BF16, SPIRV: linearBwdDataSPVBF16, Module: "0363b6b6dc5c718c4e52b08a2f706048339cfd8bb2a601f67c9425ac8b4fa8c4"},
+	},
 }
 
 // LinearBwdDataPush holds the push constants of linear_bwd_data.comp.
@@ -1139,13 +1339,19 @@ type NormTilePush struct {
 //go:embed spv/pool_avg_bwd.spv
 var poolAvgBwdSPV []byte
 
+//go:embed spv/pool_avg_bwd.fp16.spv
+var poolAvgBwdSPVFP16 []byte
+
+//go:embed spv/pool_avg_bwd.bf16.spv
+var poolAvgBwdSPVBF16 []byte
+
 // PoolAvgBwd is pool_avg_bwd.comp.
 var PoolAvgBwd = Kernel{
 	Name:  "pool_avg_bwd",
 	SPIRV: poolAvgBwdSPV,
 	Bindings: []Binding{
-		{Name: "dy", Type: Storage, Access: Read},
-		{Name: "dx", Type: Storage, Access: ReadWrite},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
+		{Name: "dx", Type: Storage, Access: ReadWrite, Map: true},
 	},
 	PushBytes: 36,
 	Push:      (*PoolAvgBwdPush)(nil),
@@ -1158,8 +1364,12 @@ var PoolAvgBwd = Kernel{
 	},
 	Local:   [3]uint32{8, 16, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "e38da25b62db26df93b98b235e695dda8cdefba6f6870df34b95804a08c58a27",
+	Source:  "308e432e360f7d59e6f5da83d4dfbb8310d43ffdd16243909dfb7ee6c66d39f0",
 	Module:  "b68e309c4dba419cd971e4aeb12c132ab50335d307d797ebb29901063efdf476",
+	Half: []Form{
+		{Precision: FP16, SPIRV: poolAvgBwdSPVFP16, Module: "b8fc4c9c434316dccfe5ebc2d8482cfa635eadb2abd14754831f88f124f5672b"},
+		{Precision: BF16, SPIRV: poolAvgBwdSPVBF16, Module: "078e964a68db4d497dca686d077af32337db59c2560212b17b1748c1b21d72ba"},
+	},
 }
 
 // PoolAvgBwdPush holds the push constants of pool_avg_bwd.comp.
@@ -1178,13 +1388,19 @@ type PoolAvgBwdPush struct {
 //go:embed spv/pool_avg_fwd.spv
 var poolAvgFwdSPV []byte
 
+//go:embed spv/pool_avg_fwd.fp16.spv
+var poolAvgFwdSPVFP16 []byte
+
+//go:embed spv/pool_avg_fwd.bf16.spv
+var poolAvgFwdSPVBF16 []byte
+
 // PoolAvgFwd is pool_avg_fwd.comp.
 var PoolAvgFwd = Kernel{
 	Name:  "pool_avg_fwd",
 	SPIRV: poolAvgFwdSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
-		{Name: "y", Type: Storage, Access: Write},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "y", Type: Storage, Access: Write, Map: true},
 	},
 	PushBytes: 36,
 	Push:      (*PoolAvgFwdPush)(nil),
@@ -1196,8 +1412,12 @@ var PoolAvgFwd = Kernel{
 	},
 	Local:   [3]uint32{8, 16, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "cff6f53f4da2fdb2480d20d6c718b2e12326d0ae7dcc352cdb94760aff19d446",
+	Source:  "b992ed44e5c1c9f5ffb14a59e94b4cefe6714d92639aacc1e5d78fdf11ec3c8f",
 	Module:  "ca306646e890cff9c1b56e6d8d12a991d599a6d8afd87f3b29a9d6753c78c9a9",
+	Half: []Form{
+		{Precision: FP16, SPIRV: poolAvgFwdSPVFP16, Module: "b61197fee01ceffbf09f5b12086714353678886413e69f9d01f3465ffecf2a10"},
+		{Precision: BF16, SPIRV: poolAvgFwdSPVBF16, Module: "f6324e2f6e080cdb00d291243fca8f28e10f01af9fb48e940ed56dd388147ed9"},
+	},
 }
 
 // PoolAvgFwdPush holds the push constants of pool_avg_fwd.comp.
@@ -1216,13 +1436,19 @@ type PoolAvgFwdPush struct {
 //go:embed spv/pool_global_bwd.spv
 var poolGlobalBwdSPV []byte
 
+//go:embed spv/pool_global_bwd.fp16.spv
+var poolGlobalBwdSPVFP16 []byte
+
+//go:embed spv/pool_global_bwd.bf16.spv
+var poolGlobalBwdSPVBF16 []byte
+
 // PoolGlobalBwd is pool_global_bwd.comp.
 var PoolGlobalBwd = Kernel{
 	Name:  "pool_global_bwd",
 	SPIRV: poolGlobalBwdSPV,
 	Bindings: []Binding{
-		{Name: "dy", Type: Storage, Access: Read},
-		{Name: "dx", Type: Storage, Access: ReadWrite},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
+		{Name: "dx", Type: Storage, Access: ReadWrite, Map: true},
 	},
 	PushBytes: 24,
 	Push:      (*PoolGlobalBwdPush)(nil),
@@ -1231,8 +1457,12 @@ var PoolGlobalBwd = Kernel{
 	},
 	Local:   [3]uint32{8, 16, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "7624d97c0fff8611feeb382226b998d77e75942c430b332a64bf0fa44ab87659",
+	Source:  "c9ad04e2157144ad24f6e2852b9aafe8d80f18f8232ab8baf781ce11aa524bdb",
 	Module:  "06076b14f659c22e796cb3ae18bfc792be5007734c798eb8261a3a7f3611e92d",
+	Half: []Form{
+		{Precision: FP16, SPIRV: poolGlobalBwdSPVFP16, Module: "caeea2b66789d62aac0b8afd24494aa835447fed4500c70421322a1cb7444206"},
+		{Precision: BF16, SPIRV: poolGlobalBwdSPVBF16, Module: "19dd0d617ce847e91e5a44d60f9a9097fc6e68e641a7c7381e7715dfda5b9419"},
+	},
 }
 
 // PoolGlobalBwdPush holds the push constants of pool_global_bwd.comp.
@@ -1248,20 +1478,30 @@ type PoolGlobalBwdPush struct {
 //go:embed spv/pool_global_fwd.spv
 var poolGlobalFwdSPV []byte
 
+//go:embed spv/pool_global_fwd.fp16.spv
+var poolGlobalFwdSPVFP16 []byte
+
+//go:embed spv/pool_global_fwd.bf16.spv
+var poolGlobalFwdSPVBF16 []byte
+
 // PoolGlobalFwd is pool_global_fwd.comp.
 var PoolGlobalFwd = Kernel{
 	Name:  "pool_global_fwd",
 	SPIRV: poolGlobalFwdSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
 		{Name: "y", Type: Storage, Access: Write},
 	},
 	PushBytes: 24,
 	Push:      (*PoolGlobalFwdPush)(nil),
 	Local:     [3]uint32{128, 1, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "345f7f68276718cb76c654de0f27ab60507526c6b900417793858e54e5e42b1d",
+	Source:    "ceab30d83dbc8d579b0f4b70b3c04918a2da8cfdc54058777aa098a70a92ef65",
 	Module:    "5a7c433033f28af0638fa238f27b89b35b32903b87422ce90a3b4d8e161c3faa",
+	Half: []Form{
+		{Precision: FP16, SPIRV: poolGlobalFwdSPVFP16, Module: "347b618af4d8657ee88ec31f4a9ac536acf4a6f8c46e770c4bdbeb5fc6372dd8"},
+		{Precision: BF16, SPIRV: poolGlobalFwdSPVBF16, Module: "07d60857e31c30d6aa9fb8d8cd18efc7530c0ecc9fca8afab6d48f5fe031e95f"},
+	},
 }
 
 // PoolGlobalFwdPush holds the push constants of pool_global_fwd.comp.
@@ -1277,14 +1517,20 @@ type PoolGlobalFwdPush struct {
 //go:embed spv/pool_max_bwd.spv
 var poolMaxBwdSPV []byte
 
+//go:embed spv/pool_max_bwd.fp16.spv
+var poolMaxBwdSPVFP16 []byte
+
+//go:embed spv/pool_max_bwd.bf16.spv
+var poolMaxBwdSPVBF16 []byte
+
 // PoolMaxBwd is pool_max_bwd.comp.
 var PoolMaxBwd = Kernel{
 	Name:  "pool_max_bwd",
 	SPIRV: poolMaxBwdSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
-		{Name: "dy", Type: Storage, Access: Read},
-		{Name: "dx", Type: Storage, Access: ReadWrite},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
+		{Name: "dx", Type: Storage, Access: ReadWrite, Map: true},
 	},
 	PushBytes: 44,
 	Push:      (*PoolMaxBwdPush)(nil),
@@ -1297,8 +1543,12 @@ var PoolMaxBwd = Kernel{
 	},
 	Local:   [3]uint32{8, 16, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "276596809a24de23c317d2d348625539ba465737c3e601b907cdd32e425cbb12",
+	Source:  "a9af359d33cb8023670af540ebb76852c501a01a736e0eae0f253e8707f6a274",
 	Module:  "413c6a13a4c599238cd737f8149362274c0c14251c39bd016fde327d2ac2fc04",
+	Half: []Form{
+		{Precision: FP16, SPIRV: poolMaxBwdSPVFP16, Module: "93f560fb4771e944d63cd9646cbbe540867b95676890e101f59e2c2ed60357bf"},
+		{Precision: BF16, SPIRV: poolMaxBwdSPVBF16, Module: "c0ea5f85aa24196540dc824525c8e82f2ace78ca764c9e9552e93c706baade33"},
+	},
 }
 
 // PoolMaxBwdPush holds the push constants of pool_max_bwd.comp.
@@ -1318,13 +1568,19 @@ type PoolMaxBwdPush struct {
 //go:embed spv/pool_max_fwd.spv
 var poolMaxFwdSPV []byte
 
+//go:embed spv/pool_max_fwd.fp16.spv
+var poolMaxFwdSPVFP16 []byte
+
+//go:embed spv/pool_max_fwd.bf16.spv
+var poolMaxFwdSPVBF16 []byte
+
 // PoolMaxFwd is pool_max_fwd.comp.
 var PoolMaxFwd = Kernel{
 	Name:  "pool_max_fwd",
 	SPIRV: poolMaxFwdSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
-		{Name: "y", Type: Storage, Access: Write},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "y", Type: Storage, Access: Write, Map: true},
 	},
 	PushBytes: 36,
 	Push:      (*PoolMaxFwdPush)(nil),
@@ -1336,8 +1592,12 @@ var PoolMaxFwd = Kernel{
 	},
 	Local:   [3]uint32{8, 16, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "fd350a11b420b822696ec3e55110b0709a48ca9bae173d8a9d0bf0ffcf48a346",
+	Source:  "5652fb28d59d51ee051188c241ae5d405aa61e0c7042e6bf1efed015767f29eb",
 	Module:  "35a2bf748db825da349b1c12c47b57fac105a1093feb61c6bea42022f8b868e4",
+	Half: []Form{
+		{Precision: FP16, SPIRV: poolMaxFwdSPVFP16, Module: "691019a189ecb487a8644d3b2faaf599df55b0e05d32b3a3c1a31a637ed94380"},
+		{Precision: BF16, SPIRV: poolMaxFwdSPVBF16, Module: "1679d2851383a6ed1a69fd2c50c1b182ab4d632516b316869811a4a9d21fb2e0"},
+	},
 }
 
 // PoolMaxFwdPush holds the push constants of pool_max_fwd.comp.
@@ -1795,21 +2055,31 @@ type QuadWgradPush struct {
 //go:embed spv/relu_bwd.spv
 var reluBwdSPV []byte
 
+//go:embed spv/relu_bwd.fp16.spv
+var reluBwdSPVFP16 []byte
+
+//go:embed spv/relu_bwd.bf16.spv
+var reluBwdSPVBF16 []byte
+
 // ReluBwd is relu_bwd.comp.
 var ReluBwd = Kernel{
 	Name:  "relu_bwd",
 	SPIRV: reluBwdSPV,
 	Bindings: []Binding{
-		{Name: "y", Type: Storage, Access: Read},
-		{Name: "dy", Type: Storage, Access: Read},
-		{Name: "dx", Type: Storage, Access: Write},
+		{Name: "y", Type: Storage, Access: Read, Map: true},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
+		{Name: "dx", Type: Storage, Access: Write, Map: true},
 	},
 	PushBytes: 28,
 	Push:      (*ReluBwdPush)(nil),
 	Local:     [3]uint32{128, 1, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "9cc7ff5ba190218fa8bac1e00e518486503bf6eb31aaaa51a046fd243fe23cba",
+	Source:    "128f3871197a47039c12b0712db9c9a907a10bf7dfb8cfb09a6a37dc71b297f2",
 	Module:    "c74d258fcbbad8b1da6cc74322d64dc2b3b4030d6f400a6c75a0101508269b04",
+	Half: []Form{
+		{Precision: FP16, SPIRV: reluBwdSPVFP16, Module: "f37c0b217180c32b0eebd35fa2a515ac7b156e4c9b9f9f36b260ac91633dbad8"},
+		{Precision: BF16, SPIRV: reluBwdSPVBF16, Module: "8e7a71f0848ee1f160dafcd9a9b33790d95f8e44958e96f8401949bd91da66a8"},
+	},
 }
 
 // ReluBwdPush holds the push constants of relu_bwd.comp.
@@ -1825,20 +2095,30 @@ type ReluBwdPush struct {
 //go:embed spv/relu_fwd.spv
 var reluFwdSPV []byte
 
+//go:embed spv/relu_fwd.fp16.spv
+var reluFwdSPVFP16 []byte
+
+//go:embed spv/relu_fwd.bf16.spv
+var reluFwdSPVBF16 []byte
+
 // ReluFwd is relu_fwd.comp.
 var ReluFwd = Kernel{
 	Name:  "relu_fwd",
 	SPIRV: reluFwdSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
-		{Name: "y", Type: Storage, Access: Write},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "y", Type: Storage, Access: Write, Map: true},
 	},
 	PushBytes: 20,
 	Push:      (*ReluFwdPush)(nil),
 	Local:     [3]uint32{128, 1, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "1aba66eb8452c134e45b468d936ff5eab00453b029c7c6b845ba353ee92cabc8",
+	Source:    "08f771e5119d5adc5d65a00f23a94452bbcdeea76e47e077bc21de7bd024b001",
 	Module:    "875a39e3a8c6a80953f1b030bb3a0b0263f0716474bbc34a867a705d60e702b5",
+	Half: []Form{
+		{Precision: FP16, SPIRV: reluFwdSPVFP16, Module: "b8fcff47b302dc5d016e79e93832b7d3f3e3d629d65cb1a957602d127c60a0c5"},
+		{Precision: BF16, SPIRV: reluFwdSPVBF16, Module: "ae941e5e44479b5cbdf203e271b9137809d24292eece533a0569d7147456b66e"},
+	},
 }
 
 // ReluFwdPush holds the push constants of relu_fwd.comp.
@@ -2091,20 +2371,30 @@ type StatsRunningPush struct {
 //go:embed spv/stats_tile.spv
 var statsTileSPV []byte
 
+//go:embed spv/stats_tile.fp16.spv
+var statsTileSPVFP16 []byte
+
+//go:embed spv/stats_tile.bf16.spv
+var statsTileSPVBF16 []byte
+
 // StatsTile is stats_tile.comp.
 var StatsTile = Kernel{
 	Name:  "stats_tile",
 	SPIRV: statsTileSPV,
 	Bindings: []Binding{
-		{Name: "x", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
 		{Name: "partial", Type: Storage, Access: Write},
 	},
 	PushBytes: 28,
 	Push:      (*StatsTilePush)(nil),
 	Local:     [3]uint32{128, 1, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "bf3ca8ee46ea827f3abc2d8353e5791bbf474f91077d063db1ff90eb4bde18da",
+	Source:    "a6b54373aa221cb0684a1109f25ffef1ffd5331b401d33844cfa36844ce8735d",
 	Module:    "9608879b0464c349dfd0154e7d94a7be7cf2823e3ea8c228ea95da4d839e3dc5",
+	Half: []Form{
+		{Precision: FP16, SPIRV: statsTileSPVFP16, Module: "7666fdd7f24407a9b3e341ea8bca6502041b5ee5c47e43564826884162acda6c"},
+		{Precision: BF16, SPIRV: statsTileSPVBF16, Module: "d395fa813edde18a971f56fe36168ac7103106119b11333da1b012fbaf2ffdfb"},
+	},
 }
 
 // StatsTilePush holds the push constants of stats_tile.comp.

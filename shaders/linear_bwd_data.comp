@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 
 // linear_bwd_data: gradient of linear_fwd with respect to its input.
@@ -23,7 +24,7 @@ layout(push_constant) uniform Push {
 
 layout(binding = 0) readonly buffer DY { float dy[]; };
 layout(binding = 1) readonly buffer W { float w[]; };
-layout(binding = 2) buffer DX { float dx[]; };
+layout(binding = 2) buffer DX { MAP dx[]; };
 
 void main() {
     uint stride = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
@@ -37,6 +38,6 @@ void main() {
             sum += part;
         }
         uint dst = px(p.dx, c, n);
-        dx[dst] = ACC != 0 ? dx[dst] + sum : sum;
+        dx[dst] = map_store(ACC != 0 ? map_load(dx[dst]) + sum : sum);
     }
 }

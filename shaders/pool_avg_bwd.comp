@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 #include "pool.glsl"
 
@@ -23,8 +24,8 @@ layout(push_constant) uniform Push {
     View dx;
 } p;
 
-layout(binding = 0) readonly buffer DY { float dy[]; };
-layout(binding = 1) buffer DX { float dx[]; };
+layout(binding = 0) readonly buffer DY { MAP dy[]; };
+layout(binding = 1) buffer DX { MAP dx[]; };
 
 void main() {
     uint stride = gl_NumWorkGroups.x * gl_WorkGroupSize.y;
@@ -36,10 +37,10 @@ void main() {
             float sum = 0.0;
             for (uint o = os.x; o < os.y; o++)
                 for (uint q = qs.x; q < qs.y; q++)
-                    sum += dy[grad + o * p.w_out + q];
+                    sum += map_load(dy[grad + o * p.w_out + q]);
             sum *= 1.0 / float(R * S);
             uint dst = at(p.dx, row * p.w + j);
-            dx[dst] = ACC != 0 ? dx[dst] + sum : sum;
+            dx[dst] = map_store(ACC != 0 ? map_load(dx[dst]) + sum : sum);
         }
     }
 }

@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 #include "pool.glsl"
 
@@ -23,8 +24,8 @@ layout(push_constant) uniform Push {
     View y;
 } p;
 
-layout(binding = 0) readonly buffer X { float x[]; };
-layout(binding = 1) writeonly buffer Y { float y[]; };
+layout(binding = 0) readonly buffer X { MAP x[]; };
+layout(binding = 1) writeonly buffer Y { MAP y[]; };
 
 void main() {
     uint stride = gl_NumWorkGroups.x * gl_WorkGroupSize.y;
@@ -35,8 +36,8 @@ void main() {
             float sum = 0.0;
             for (uint r = 0; r < R; r++)
                 for (uint s = 0; s < S; s++)
-                    sum += x[top + r * p.w + q * STRIDE + s];
-            y[at(p.y, o * p.w_out + q)] = sum * (1.0 / float(R * S));
+                    sum += map_load(x[top + r * p.w + q * STRIDE + s]);
+            y[at(p.y, o * p.w_out + q)] = map_store(sum * (1.0 / float(R * S)));
         }
     }
 }

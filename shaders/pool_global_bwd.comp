@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 
 // pool_global_bwd: gradient of pool_global_fwd.
@@ -19,16 +20,16 @@ layout(push_constant) uniform Push {
     View dx;
 } p;
 
-layout(binding = 0) readonly buffer DY { float dy[]; };
-layout(binding = 1) buffer DX { float dx[]; };
+layout(binding = 0) readonly buffer DY { MAP dy[]; };
+layout(binding = 1) buffer DX { MAP dx[]; };
 
 void main() {
     uint stride = gl_NumWorkGroups.x * gl_WorkGroupSize.y;
     for (uint i = gl_WorkGroupID.x * gl_WorkGroupSize.y + gl_LocalInvocationID.y; i < p.images; i += stride) {
-        float g = dy[at(p.dy, i)] / float(p.area);
+        float g = map_load(dy[at(p.dy, i)]) / float(p.area);
         for (uint j = gl_LocalInvocationID.x; j < p.area; j += gl_WorkGroupSize.x) {
             uint dst = at(p.dx, i * p.area + j);
-            dx[dst] = ACC != 0 ? dx[dst] + g : g;
+            dx[dst] = map_store(ACC != 0 ? map_load(dx[dst]) + g : g);
         }
     }
 }

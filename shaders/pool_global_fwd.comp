@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 
 // pool_global_fwd: mean of every image of every plane.
@@ -18,7 +19,7 @@ layout(push_constant) uniform Push {
     View y;
 } p;
 
-layout(binding = 0) readonly buffer X { float x[]; };
+layout(binding = 0) readonly buffer X { MAP x[]; };
 layout(binding = 1) writeonly buffer Y { float y[]; };
 
 void main() {
@@ -29,7 +30,7 @@ void main() {
         for (uint lo = 0; lo < p.area; lo += 32) {
             float part = 0.0;
             for (uint j = lo; j < min(lo + 32, p.area); j++)
-                part += x[src + j];
+                part += map_load(x[src + j]);
             sum += part;
         }
         y[at(p.y, i)] = sum / float(p.area);

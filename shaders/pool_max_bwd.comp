@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 #include "math.glsl"
 #include "pool.glsl"
@@ -27,18 +28,18 @@ layout(push_constant) uniform Push {
     View dx;
 } p;
 
-layout(binding = 0) readonly buffer X { float x[]; };
-layout(binding = 1) readonly buffer DY { float dy[]; };
-layout(binding = 2) buffer DX { float dx[]; };
+layout(binding = 0) readonly buffer X { MAP x[]; };
+layout(binding = 1) readonly buffer DY { MAP dy[]; };
+layout(binding = 2) buffer DX { MAP dx[]; };
 
 // winner returns where the first largest element of a window is, counted from
 // the image's first element at top.
 uint winner(uint top, uvec2 ys, uvec2 xs) {
     uint where = ys.x * p.w + xs.x;
-    float best = x[top + where];
+    float best = map_load(x[top + where]);
     for (uint r = ys.x; r < ys.y; r++)
         for (uint s = xs.x; s < xs.y; s++) {
-            float v = x[top + r * p.w + s];
+            float v = map_load(x[top + r * p.w + s]);
             if (v > best || is_nan(v)) {
                 best = v;
                 where = r * p.w + s;
@@ -59,9 +60,9 @@ void main() {
             for (uint o = os.x; o < os.y; o++)
                 for (uint q = qs.x; q < qs.y; q++)
                     if (winner(top, window(o, R, p.h), window(q, S, p.w)) == i * p.w + j)
-                        sum += dy[grad + o * p.w_out + q];
+                        sum += map_load(dy[grad + o * p.w_out + q]);
             uint dst = at(p.dx, row * p.w + j);
-            dx[dst] = ACC != 0 ? dx[dst] + sum : sum;
+            dx[dst] = map_store(ACC != 0 ? map_load(dx[dst]) + sum : sum);
         }
     }
 }

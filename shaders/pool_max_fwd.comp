@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 #include "math.glsl"
 #include "pool.glsl"
@@ -23,8 +24,8 @@ layout(push_constant) uniform Push {
     View y;
 } p;
 
-layout(binding = 0) readonly buffer X { float x[]; };
-layout(binding = 1) writeonly buffer Y { float y[]; };
+layout(binding = 0) readonly buffer X { MAP x[]; };
+layout(binding = 1) writeonly buffer Y { MAP y[]; };
 
 void main() {
     uint stride = gl_NumWorkGroups.x * gl_WorkGroupSize.y;
@@ -33,13 +34,13 @@ void main() {
         uvec2 ys = window(o - img * p.h_out, R, p.h);
         for (uint q = gl_LocalInvocationID.x; q < p.w_out; q += gl_WorkGroupSize.x) {
             uvec2 xs = window(q, S, p.w);
-            float best = x[top + ys.x * p.w + xs.x];
+            float best = map_load(x[top + ys.x * p.w + xs.x]);
             for (uint r = ys.x; r < ys.y; r++)
                 for (uint s = xs.x; s < xs.y; s++) {
-                    float v = x[top + r * p.w + s];
+                    float v = map_load(x[top + r * p.w + s]);
                     best = v > best || is_nan(v) ? v : best;
                 }
-            y[at(p.y, o * p.w_out + q)] = best;
+            y[at(p.y, o * p.w_out + q)] = map_store(best);
         }
     }
 }

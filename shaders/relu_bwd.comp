@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 
 // relu_bwd: gradient of y = max(x, 0).
@@ -21,12 +22,12 @@ layout(push_constant) uniform Push {
     View dx;
 } p;
 
-layout(binding = 0) readonly buffer Y { float y[]; };
-layout(binding = 1) readonly buffer DY { float dy[]; };
-layout(binding = 2) writeonly buffer DX { float dx[]; };
+layout(binding = 0) readonly buffer Y { MAP y[]; };
+layout(binding = 1) readonly buffer DY { MAP dy[]; };
+layout(binding = 2) writeonly buffer DX { MAP dx[]; };
 
 void main() {
     uint stride = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
     for (uint i = gl_GlobalInvocationID.x; i < p.n; i += stride)
-        dx[at(p.dx, i)] = y[at(p.y, i)] > 0.0 ? dy[at(p.dy, i)] : 0.0;
+        dx[at(p.dx, i)] = map_store(map_load(y[at(p.y, i)]) > 0.0 ? map_load(dy[at(p.dy, i)]) : 0.0);
 }

@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 
 // relu_fwd: rectified linear unit.
@@ -18,11 +19,11 @@ layout(push_constant) uniform Push {
     View y;
 } p;
 
-layout(binding = 0) readonly buffer X { float x[]; };
-layout(binding = 1) writeonly buffer Y { float y[]; };
+layout(binding = 0) readonly buffer X { MAP x[]; };
+layout(binding = 1) writeonly buffer Y { MAP y[]; };
 
 void main() {
     uint stride = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
     for (uint i = gl_GlobalInvocationID.x; i < p.n; i += stride)
-        y[at(p.y, i)] = max(x[at(p.x, i)], 0.0);
+        y[at(p.y, i)] = map_store(max(map_load(x[at(p.x, i)]), 0.0));
 }

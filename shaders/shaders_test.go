@@ -31,6 +31,11 @@ func stale(fsys fs.FS, kernels []*Kernel) []string {
 		if sum := fmt.Sprintf("%x", sha256.Sum256(k.SPIRV)); sum != k.Module {
 			faults = append(faults, k.Name+": spv/"+k.Name+".spv is not the module that was generated")
 		}
+		for _, f := range k.Half {
+			if sum := fmt.Sprintf("%x", sha256.Sum256(f.SPIRV)); sum != f.Module {
+				faults = append(faults, fmt.Sprintf("%s: spv/%s.%v.spv is not the module that was generated", k.Name, k.Name, f.Precision))
+			}
+		}
 	}
 	for _, f := range names {
 		k := have[f]
@@ -107,6 +112,11 @@ func TestStaleCatches(t *testing.T) {
 		require.NoError(t, os.Remove(filepath.Join(dir, "relu_fwd.comp")))
 		assert.Equal(t, []string{"relu_fwd: has no source"}, extra(dir))
 	})
+	t.Run("form", func(t *testing.T) {
+		k := ReluFwd
+		k.Half = []Form{{FP16, append(slices.Clone(k.Half[0].SPIRV), 0, 0, 0, 0), k.Half[0].Module}}
+		assert.Contains(t, stale(os.DirFS("."), []*Kernel{&k}), "relu_fwd: spv/relu_fwd.fp16.spv is not the module that was generated")
+	})
 	t.Run("module", func(t *testing.T) {
 		k := ReluFwd
 		k.SPIRV = append(slices.Clone(k.SPIRV), 0, 0, 0, 0)
@@ -130,6 +140,7 @@ func interfaceFaults(k *Kernel) []string {
 	fault(len(m.Bindings) != len(k.Bindings), "%d bindings, the module has %d", len(k.Bindings), len(m.Bindings))
 	for i, b := range k.Bindings[:min(len(k.Bindings), len(m.Bindings))] {
 		d := m.Bindings[i]
+		fault(d.Half != (b.Map && k.Precision != FP32), "binding %d has 16-bit elements: %t", i, d.Half)
 		fault(int(d.Index) != i || d.Texel != (b.Type == Texel) || d.Readable != (b.Access&Read != 0) || d.Written != (b.Access&Write != 0),
 			"binding %d is %+v, in the module %+v", i, b, d)
 	}
@@ -154,14 +165,50 @@ func interfaceFaults(k *Kernel) []string {
 	for i, id := range k.LocalID {
 		fault(id != m.LocalID[i] || id >= len(k.Spec), "workgroup axis %d is constant %d, in the module %d", i, id, m.LocalID[i])
 	}
+	fault(m.Storage16 != (k.Precision != FP32), "16-bit storage in a kernel for %v: %t", k.Precision, m.Storage16)
 	fault(k.Subgroup != m.Subgroup, "subgroup operations: %t, in the module %t", k.Subgroup, m.Subgroup)
 	return faults
 }
 
-func TestKernelsMatchModules(t *testing.T) {
+// forms returns every kernel in every precision that it has.
+func forms() []*Kernel {
+	var all []*Kernel
 	for _, k := range All {
+		for _, p := range Precisions {
+			if form := k.In(p); form != nil {
+				all = append(all, form)
+			}
+		}
+	}
+	return all
+}
+
+func TestKernelsMatchModules(t *testing.T) {
+	for _, k := range forms() {
 		assert.Empty(t, interfaceFaults(k), k.Name)
 	}
+}
+
+// TestForms: a kernel has all forms exactly if it touches a map.
+func TestForms(t *testing.T) {
+	for _, k := range All {
+		maps := slices.ContainsFunc(k.Bindings, func(b Binding) bool { return b.Map })
+		assert.Same(t, k, k.In(FP32))
+		for _, p := range Precisions[1:] {
+			half := k.In(p)
+			if !maps {
+				assert.Nil(t, half, k.Name)
+				continue
+			}
+			require.NotNil(t, half, k.Name)
+			assert.Same(t, half, k.In(p))
+			assert.Equal(t, []any{k.Name + "." + p.String(), p}, []any{half.Name, half.Precision})
+			assert.NotEqual(t, k.SPIRV, half.SPIRV)
+			assert.Nil(t, half.In(FP32), "the form of a form")
+		}
+	}
+	assert.NotNil(t, ConvFwd.In(FP16))
+	assert.Nil(t, Sgd.In(FP16), "master weights are float32")
 }
 
 func TestKernelsMatchModulesCatches(t *testing.T) {
@@ -178,6 +225,8 @@ func TestKernelsMatchModulesCatches(t *testing.T) {
 		"shared":   func(k *Kernel) { k.SharedBytes = 16<<10 + 4 },
 		"subgroup": func(k *Kernel) { k.Subgroup = true },
 		"module":   func(k *Kernel) { k.SPIRV = ReluBwd.SPIRV },
+		"half":     func(k *Kernel) { k.SPIRV = ReluFwd.In(FP16).SPIRV },
+		"full":     func(k *Kernel) { k.Precision = FP16 },
 		"no code":  func(k *Kernel) { k.SPIRV = nil },
 	} {
 		k := ReluFwd
@@ -207,7 +256,7 @@ func TestValidator(t *testing.T) {
 		require.NoError(t, os.WriteFile(f, code, 0o666))
 		return exec.Command(tool, "--target-env", "vulkan1.1", f).CombinedOutput()
 	}
-	for _, k := range All {
+	for _, k := range forms() {
 		out, err := validate(k.SPIRV)
 		assert.NoError(t, err, "%s: %s", k.Name, out)
 		assert.Empty(t, string(out), k.Name)

@@ -1,5 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#include "map.glsl"
 #include "view.glsl"
 
 // stats_tile: mean and sum of squared deviations of every tile of every plane.
@@ -24,7 +25,7 @@ layout(push_constant) uniform Push {
     View partial; // two words per tile
 } p;
 
-layout(binding = 0) readonly buffer X { float x[]; };
+layout(binding = 0) readonly buffer X { MAP x[]; };
 layout(binding = 1) writeonly buffer Partial { float partial[]; };
 
 const uint LANES = 128;
@@ -37,12 +38,12 @@ void main() {
         uint lo = px(p.x, c, first) + lane, hi = px(p.x, c, min(first + LANES * p.tile, p.m));
         float sum = 0.0, n = 0.0, m2 = 0.0;
         for (uint i = lo; i < hi; i += LANES) {
-            sum += x[i];
+            sum += map_load(x[i]);
             n += 1.0;
         }
         float mean = sum / max(n, 1.0);
         for (uint i = lo; i < hi; i += LANES) {
-            float d = x[i] - mean;
+            float d = map_load(x[i]) - mean;
             m2 = fma(d, d, m2);
         }
         uint dst = at(p.partial, 2 * (g * LANES + lane));

@@ -3,6 +3,10 @@
 // kernels_gen.go, whose names and accesses are reflected from the unoptimized
 // build, since optimization strips names and drops unused bindings.
 //
+// A shader that includes map.glsl touches maps. It is compiled for each 16-bit
+// precision too, to spv/name.fp16.spv and spv/name.bf16.spv, and what may differ
+// is the size of the elements of some bindings.
+//
 // All errors are reported together. A kernel that does not compile keeps its
 // previous code, so that others can go on; its hash stays the old one, and the
 // tests of package shaders call it stale. Only changed files are written.
@@ -24,6 +28,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -130,31 +135,87 @@ func build(dir string, k *spirv.Kernel) error {
 	if k.Source, err = spirv.HashSource(os.DirFS(dir), k.Name+".comp"); err != nil {
 		return err
 	}
-	named, err := compile(dir, k.Name, "-O0")
-	if err != nil {
+	if k.Code, k.Info, err = modules(dir, k.Name, ""); err != nil {
 		return err
 	}
-	if k.Code, err = compile(dir, k.Name, "-O"); err != nil {
+	maps, err := spirv.Includes(os.DirFS(dir), k.Name+".comp", mapInclude)
+	if err != nil || !maps {
 		return err
 	}
-	if k.Info, err = spirv.Reflect(named); err != nil {
-		return err
+	for _, define := range []string{"FP16", "BF16"} {
+		f := spirv.Form{Precision: strings.ToLower(define)}
+		if f.Code, f.Info, err = modules(dir, k.Name, define); err == nil {
+			err = checkForm(k.Info, f.Info)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", define, err)
+		}
+		k.Forms = append(k.Forms, f)
 	}
-	opt, err := spirv.Reflect(k.Code)
-	if err != nil {
-		return err
-	}
-	return check(k.Info, opt)
+	return nil
 }
 
-func compile(dir, name, level string) ([]byte, error) {
-	cmd := exec.Command("glslc", level, "-Werror", "--target-env=vulkan1.1", "-o", "-", name+".comp")
+// mapInclude is the file that a shader includes to touch maps.
+const mapInclude = "map.glsl"
+
+// modules returns the optimized module of a shader, and the interface of the
+// unoptimized one, with or without a define.
+func modules(dir, name, define string) ([]byte, *spirv.Module, error) {
+	named, err := compile(dir, name, "-O0", define)
+	if err != nil {
+		return nil, nil, err
+	}
+	code, err := compile(dir, name, "-O", define)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := spirv.Reflect(named)
+	if err != nil {
+		return nil, nil, err
+	}
+	opt, err := spirv.Reflect(code)
+	if err != nil {
+		return nil, nil, err
+	}
+	return code, info, check(info, opt)
+}
+
+func compile(dir, name, level, define string) ([]byte, error) {
+	args := []string{level, "-Werror", "--target-env=vulkan1.1", "-o", "-"}
+	if define != "" {
+		args = append(args, "-D"+define)
+	}
+	cmd := exec.Command("glslc", append(args, name+".comp")...)
 	var out, msg bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &msg
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("glslc %s: %w\n%s", level, err, bytes.TrimSpace(msg.Bytes()))
 	}
 	return out.Bytes(), nil
+}
+
+// checkForm reports where the 16-bit form of a shader differs from the float32
+// one in more than the elements of its maps.
+func checkForm(full, half *spirv.Module) error {
+	h, maps := *half, 0
+	h.Bindings = slices.Clone(half.Bindings)
+	for i := range h.Bindings {
+		if h.Bindings[i].Half {
+			maps++
+		}
+		h.Bindings[i].Half = false
+	}
+	switch {
+	case full.Storage16:
+		return errors.New("the float32 form declares 16-bit storage")
+	case maps == 0:
+		return fmt.Errorf("it includes %s, but no buffer is declared with MAP", mapInclude)
+	}
+	h.Storage16 = false
+	if !reflect.DeepEqual(&h, full) {
+		return fmt.Errorf("the 16-bit form has another interface than the float32 one: %+v, %+v", h, *full)
+	}
+	return nil
 }
 
 // check reports what is wrong with the interface info; opt is the same shader
@@ -192,10 +253,16 @@ func write(dir string, kernels []spirv.Kernel, src []byte) error {
 	var errs []error
 	wanted := map[string]bool{}
 	for _, k := range kernels {
-		path := filepath.Join(spv, k.Name+".spv")
-		wanted[path] = true
-		if k.Info != nil {
-			errs = append(errs, replace(path, k.Code))
+		if k.Info == nil { // it keeps what it has
+			for _, path := range []string{k.Name + ".spv", k.Name + ".fp16.spv", k.Name + ".bf16.spv"} {
+				wanted[filepath.Join(spv, path)] = true
+			}
+			continue
+		}
+		for _, f := range append(k.Forms, spirv.Form{Code: k.Code}) {
+			path := filepath.Join(spv, strings.TrimSuffix(k.Name+"."+f.Precision, ".")+".spv")
+			wanted[path] = true
+			errs = append(errs, replace(path, f.Code))
 		}
 	}
 	errs = append(errs, replace(filepath.Join(dir, "kernels_gen.go"), src))

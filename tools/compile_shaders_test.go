@@ -23,7 +23,8 @@ func fakeCompiler(t *testing.T, version string) {
 	script := `#!/bin/sh
 if [ "$1" = --version ]; then echo "` + version + `"; exit; fi
 for last; do :; done
-f="` + data + `/${last%.comp}.${1#-}.spv"
+case "$*" in *-DFP16*) d=.FP16;; *-DBF16*) d=.BF16;; esac
+f="` + data + `/${last%.comp}$d.${1#-}.spv"
 if [ -e "$f" ]; then exec cat "$f"; fi
 echo "$last:1: error: no such module" >&2
 exit 1
@@ -67,6 +68,45 @@ func TestRun(t *testing.T) {
 	spv, err := os.ReadDir(filepath.Join(dir, "spv"))
 	require.NoError(t, err)
 	assert.Len(t, spv, 1, "no other module, no temporary file")
+}
+
+// TestRunForms: a shader that includes map.glsl is compiled for each precision,
+// and what differs may be the elements of its maps alone.
+func TestRunForms(t *testing.T) {
+	fakeCompiler(t, "shaderc 2023.2-1")
+	dir := folder(t, "half", "everything")
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666))
+	}
+	write("map.glsl", "")
+	write("half.comp", "#include \"map.glsl\"\n")
+	require.NoError(t, run(dir, false))
+	assert.Contains(t, read(t, dir, "kernels_gen.go"), "spv/half.bf16.spv")
+	assert.Equal(t, read(t, "../shaders/spirv/testdata/half.FP16.O.spv"), read(t, dir, "spv/half.fp16.spv"))
+	spv, err := os.ReadDir(filepath.Join(dir, "spv"))
+	require.NoError(t, err)
+	assert.Len(t, spv, 4)
+	write("everything.comp", "#include \"map.glsl\"\n")
+	assert.ErrorContains(t, run(dir, false), "everything.comp: FP16: ", "it has no such form")
+	assert.NoFileExists(t, filepath.Join(dir, "spv", "everything.fp16.spv"))
+	write("half.comp", "")
+	write("everything.comp", "")
+	require.NoError(t, run(dir, false))
+	assert.NoFileExists(t, filepath.Join(dir, "spv", "half.fp16.spv"), "what a form left goes with it")
+}
+
+func TestCheckFormCatches(t *testing.T) {
+	reflect := func(name string) *spirv.Module {
+		m, err := spirv.Reflect([]byte(read(t, "../shaders/spirv/testdata", name)))
+		require.NoError(t, err)
+		return m
+	}
+	full, half := reflect("half.O0.spv"), reflect("half.FP16.O0.spv")
+	require.NoError(t, checkForm(full, half))
+	assert.ErrorContains(t, checkForm(full, full), "no buffer is declared with MAP")
+	assert.ErrorContains(t, checkForm(half, half), "float32 form declares")
+	half.Local[0] = 64
+	assert.ErrorContains(t, checkForm(full, half), "another interface")
 }
 
 // TestRunAgain: nothing is written twice, and what a deleted source left goes.

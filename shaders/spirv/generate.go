@@ -16,6 +16,14 @@ type Kernel struct {
 	Source string // HashSource of the .comp
 	Code   []byte // optimized module
 	Info   *Module
+	Forms  []Form // for maps of other precisions; none: the kernel touches no map
+}
+
+// A Form is the code of a kernel for maps of a 16-bit precision.
+type Form struct {
+	Precision string // "fp16": the define in lower case, and part of the module's file name
+	Code      []byte // optimized module
+	Info      *Module
 }
 
 // Generate returns kernels_gen.go for the kernels, which are ordered by name.
@@ -94,9 +102,12 @@ func (k *Kernel) text(structs map[string]string) (string, error) {
 	name, m := exported(k.Name), k.Info
 	lower := strings.ToLower(name[:1]) + name[1:] + "SPV"
 	fmt.Fprintf(&b, "//go:embed spv/%s.spv\nvar %s []byte\n\n", k.Name, lower)
+	for _, f := range k.Forms {
+		fmt.Fprintf(&b, "//go:embed spv/%s.%s.spv\nvar %s%s []byte\n\n", k.Name, f.Precision, lower, strings.ToUpper(f.Precision))
+	}
 	fmt.Fprintf(&b, "// %s is %s.comp.\nvar %s = Kernel{\nName: %q,\nSPIRV: %s,\n", name, k.Name, name, k.Name, lower)
 	b.WriteString("Bindings: []Binding{\n")
-	for _, d := range m.Bindings {
+	for i, d := range m.Bindings {
 		kind, access := "Storage", "ReadWrite"
 		if d.Texel {
 			kind = "Texel"
@@ -106,7 +117,11 @@ func (k *Kernel) text(structs map[string]string) (string, error) {
 		} else if !d.Readable {
 			access = "Write"
 		}
-		fmt.Fprintf(&b, "{Name: %q, Type: %s, Access: %s},\n", d.Name, kind, access)
+		half := ""
+		if len(k.Forms) > 0 && k.Forms[0].Info.Bindings[i].Half {
+			half = ", Map: true"
+		}
+		fmt.Fprintf(&b, "{Name: %q, Type: %s, Access: %s%s},\n", d.Name, kind, access, half)
 	}
 	b.WriteString("},\n")
 	if m.Push != nil {
@@ -127,7 +142,15 @@ func (k *Kernel) text(structs map[string]string) (string, error) {
 	if m.Subgroup {
 		b.WriteString("Subgroup: true,\n")
 	}
-	fmt.Fprintf(&b, "Source: %q,\nModule: \"%x\",\n}\n", k.Source, sha256.Sum256(k.Code))
+	fmt.Fprintf(&b, "Source: %q,\nModule: \"%x\",\n", k.Source, sha256.Sum256(k.Code))
+	if len(k.Forms) > 0 {
+		b.WriteString("Half: []Form{\n")
+		for _, f := range k.Forms {
+			fmt.Fprintf(&b, "{Precision: %s, SPIRV: %s%s, Module: \"%x\"},\n", strings.ToUpper(f.Precision), lower, strings.ToUpper(f.Precision), sha256.Sum256(f.Code))
+		}
+		b.WriteString("},\n")
+	}
+	b.WriteString("}\n")
 	if m.Push == nil {
 		return b.String(), nil
 	}
@@ -185,7 +208,7 @@ func field(name string) string {
 // package shaders, since that would break every package above.
 func collisions(keys []string, structs map[string]string) error {
 	seen := map[string]string{}
-	for _, n := range strings.Fields("Access Read Write ReadWrite BindingType Storage Texel Binding Spec Kernel PushBytes All") {
+	for _, n := range strings.Fields("Access Read Write ReadWrite BindingType Storage Texel Binding Spec Kernel PushBytes All Form Precision FP32 FP16 BF16 Precisions ParsePrecision") {
 		seen[n] = "package shaders"
 	}
 	claim := func(name, by string) error {

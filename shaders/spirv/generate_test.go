@@ -57,6 +57,28 @@ func TestGenerate(t *testing.T) {
 	assert.NotContains(t, text, "UnusedPush")
 }
 
+// TestGenerateForms: the code of the other precisions, and which bindings are maps.
+func TestGenerateForms(t *testing.T) {
+	k := Kernel{Name: "to_half", Source: "cc", Code: []byte{3}, Info: mustReflect(t, "half.O0.spv"), Forms: []Form{
+		{"fp16", []byte{4}, mustReflect(t, "half.FP16.O0.spv")}, {"bf16", []byte{5}, mustReflect(t, "half.BF16.O0.spv")},
+	}}
+	src, err := Generate("a test", []Kernel{k}, nil)
+	require.NoError(t, err)
+	text := strings.Join(strings.Fields(string(src)), " ")
+	for _, want := range []string{
+		"//go:embed spv/to_half.fp16.spv var toHalfSPVFP16 []byte",
+		`{Name: "X", Type: Storage, Access: Read}, {Name: "Y", Type: Storage, Access: Write, Map: true},`,
+		"Half: []Form{ {Precision: FP16, SPIRV: toHalfSPVFP16, Module:",
+	} {
+		assert.Contains(t, text, want)
+	}
+	gone := k
+	gone.Info, gone.Forms = nil, nil
+	kept, err := Generate("a test", []Kernel{gone}, src)
+	require.NoError(t, err)
+	assert.Equal(t, string(src), string(kept), "what does not compile keeps its forms")
+}
+
 // TestGenerateKeeps: a kernel that does not compile keeps its text and structs.
 func TestGenerateKeeps(t *testing.T) {
 	good, err := Generate("a test", kernels(t), nil)
@@ -86,6 +108,20 @@ func TestGenerateErrors(t *testing.T) {
 	k[1].Info.Push = &Struct{"Push", 4, []Field{{"v", 0, "", &Struct{"View", 4, []Field{{"base", 0, "uint", nil}}}}}}
 	_, err := Generate("a test", k, nil)
 	assert.ErrorContains(t, err, "disagree about struct View")
+}
+
+func TestIncludes(t *testing.T) {
+	files := fstest.MapFS{
+		"a.comp": {Data: []byte("#include \"b.glsl\"")}, "b.glsl": {Data: []byte("#include \"c.glsl\"")}, "c.glsl": {}, "d.comp": {},
+	}
+	for name, want := range map[string]bool{"b.glsl": true, "c.glsl": true, "d.comp": false, "a.comp": false} {
+		got, err := Includes(files, "a.comp", name)
+		require.NoError(t, err)
+		assert.Equal(t, want, got, name)
+	}
+	delete(files, "c.glsl")
+	_, err := Includes(files, "a.comp", "b.glsl")
+	assert.ErrorContains(t, err, "includes c.glsl")
 }
 
 func TestHashSource(t *testing.T) {

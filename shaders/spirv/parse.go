@@ -34,6 +34,7 @@ const (
 	classStorage                              = 12
 	dimBuffer                                 = 5
 	capGroupNonUniform, capGroupNonUniformEnd = 61, 68
+	capStorageBuffer16BitAccess               = 4433
 )
 
 const magic = 0x07230203
@@ -61,6 +62,7 @@ type module struct {
 	local       [3]uint32
 	localIDs    []uint32
 	subgroup    bool
+	storage16   bool
 
 	sizes  map[uint32]layout // memo of sizeof; zero while in progress
 	values map[uint32]uint32 // memo of eval
@@ -112,6 +114,7 @@ func (m *module) visit(in inst) {
 	switch in.op {
 	case opCapability:
 		m.subgroup = m.subgroup || a[0] >= capGroupNonUniform && a[0] <= capGroupNonUniformEnd
+		m.storage16 = m.storage16 || a[0] == capStorageBuffer16BitAccess
 	case opEntryPoint:
 		m.entries++
 		m.main = m.main || a[0] == modelGLCompute && str(a[2:]) == "main"

@@ -17,6 +17,7 @@ type Module struct {
 	// as std430: the most that a device may count.
 	SharedBytes uint32
 	Subgroup    bool // a subgroup capability is declared
+	Storage16   bool // 16-bit access to storage buffers is declared
 }
 
 // A Binding is one storage buffer or uniform texel buffer.
@@ -25,6 +26,7 @@ type Binding struct {
 	Name              string // of the instance, else of the only member, else of the block; empty if stripped
 	Texel             bool
 	Readable, Written bool // by the GLSL qualifiers writeonly and readonly
+	Half              bool // a storage buffer of 16-bit elements
 }
 
 // A Spec is a specialization constant.
@@ -59,7 +61,7 @@ func Reflect(code []byte) (*Module, error) {
 	if m.entries != 1 || !m.main {
 		return nil, fmt.Errorf("spirv: %d entry points; want one compute shader main", m.entries)
 	}
-	out := &Module{Subgroup: m.subgroup}
+	out := &Module{Subgroup: m.subgroup, Storage16: m.storage16}
 	for _, id := range m.order {
 		if err := m.variable(out, id); err != nil {
 			return nil, err
@@ -129,6 +131,10 @@ func (m *module) binding(id, t, class uint32) (Binding, error) {
 		return b, fmt.Errorf("spirv: binding %d (%s) is not a single storage buffer", b.Index, b.Name)
 	}
 	members := len(def.a) - 1
+	if last := m.defs[def.a[members]]; members > 0 && last.op == opTypeRuntimeArray {
+		e := m.defs[last.a[1]]
+		b.Half = (e.op == opTypeInt || e.op == opTypeFloat) && e.a[1] == 16
+	}
 	noRead, noWrite := members > 0, members > 0
 	for i := range members {
 		d := m.memberDecor[memberID{t, uint32(i)}]

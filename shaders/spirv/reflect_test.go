@@ -13,8 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-//go:generate sh -c "cd testdata && for f in everything unused; do glslc -O --target-env=vulkan1.1 -o ${DOLLAR}f.O.spv ${DOLLAR}f.comp; done"
+//go:generate sh -c "cd testdata && for f in everything unused half; do glslc -O --target-env=vulkan1.1 -o ${DOLLAR}f.O.spv ${DOLLAR}f.comp; done"
 //go:generate sh -c "cd testdata && for f in *.comp; do glslc -O0 --target-env=vulkan1.1 -o ${DOLLAR}{f%.comp}.O0.spv ${DOLLAR}f; done"
+//go:generate sh -c "cd testdata && for d in FP16 BF16; do for o in O O0; do glslc -${DOLLAR}o -D${DOLLAR}d --target-env=vulkan1.1 -o half.${DOLLAR}d.${DOLLAR}o.spv half.comp; done; done"
 
 func load(t testing.TB, name string) []byte {
 	t.Helper()
@@ -33,10 +34,10 @@ func mustReflect(t testing.TB, name string) *Module {
 func TestReflect(t *testing.T) {
 	m := mustReflect(t, "everything.O0.spv")
 	assert.Equal(t, []Binding{
-		{0, "w", true, true, false},
-		{1, "state", false, true, false},
-		{2, "y", false, false, true},
-		{3, "dx", false, true, true},
+		{0, "w", true, true, false, false},
+		{1, "state", false, true, false, false},
+		{2, "y", false, false, true, false},
+		{3, "dx", false, true, true, false},
 	}, m.Bindings)
 	assert.Equal(t, []Spec{
 		{0, "FLAG", 1}, {1, "GROUP", 64}, {2, "SCALE", math.Float32bits(2.5)}, {3, "SHIFT", ^uint32(2)},
@@ -52,6 +53,15 @@ func TestReflect(t *testing.T) {
 	assert.Equal(t, &Struct{"Push", 28, []Field{
 		{"n", 0, "uint", nil}, {"kernel_size", 4, "int", nil}, {"dy", 8, "", pair}, {"x_base", 20, "", view()},
 	}}, m.Push)
+}
+
+// TestReflectHalf: which elements have 16 bits, and that storage of them is declared.
+func TestReflectHalf(t *testing.T) {
+	for name, half := range map[string]bool{"half.O0.spv": false, "half.O.spv": false, "half.FP16.O0.spv": true, "half.BF16.O.spv": true} {
+		m := mustReflect(t, name)
+		assert.Equal(t, half, m.Storage16, name)
+		assert.Equal(t, []bool{false, half}, []bool{m.Bindings[0].Half, m.Bindings[1].Half}, name)
+	}
 }
 
 // TestReflectOptimized: names go, the interface stays, but for dead bindings.
