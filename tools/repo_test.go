@@ -30,21 +30,22 @@ const module = "sparsevk"
 // import besides. It is a statement of policy: a package imports what lies below
 // it and nothing else.
 var graph = map[string]struct{ code, tests string }{
-	"gpu/vk":                 {"", ""},
-	"gpu":                    {"gpu/vk", "shaders"},
-	"shaders/spirv":          {"", ""},
-	"shaders":                {"", "shaders/spirv"},
-	"ops/ref":                {"", ""},
-	"ops":                    {"shaders", "ops/ref ops/optest ops/record gpu"},
-	"ops/record":             {"ops shaders gpu", "ops/ref ops/optest"},
-	"ops/optest":             {"ops ops/record ops/ref shaders gpu", ""},
-	"sparsenet":              {"ops ops/record shaders gpu", "ops/ref ops/optest"},
-	"train/data":             {"train/internal/durable", ""},
-	"train/internal/durable": {"", ""},
-	"train/safetensors":      {"train/internal/durable", ""},
-	"train":                  {"sparsenet train/data train/safetensors train/internal/durable ops ops/record gpu", "ops/ref ops/optest shaders"},
-	"cmd/sparsenet":          {"train train/data train/safetensors sparsenet ops ops/record ops/optest ops/ref gpu", "shaders"},
-	"tools":                  {"shaders/spirv", ""},
+	"gpu/vk":                  {"", ""},
+	"gpu":                     {"gpu/vk", "shaders"},
+	"shaders/spirv":           {"", ""},
+	"shaders":                 {"", "shaders/spirv"},
+	"ops/ref":                 {"", ""},
+	"ops":                     {"shaders", "ops/ref ops/optest ops/record gpu"},
+	"ops/record":              {"ops shaders gpu", "ops/ref ops/optest"},
+	"ops/optest":              {"ops ops/record ops/ref shaders gpu", ""},
+	"sparsenet":               {"ops ops/record shaders gpu", "ops/ref ops/optest"},
+	"train/data":              {"train/internal/durable train/internal/download", ""},
+	"train/internal/durable":  {"", ""},
+	"train/internal/download": {"train/internal/durable", ""},
+	"train/safetensors":       {"train/internal/durable", ""},
+	"train":                   {"sparsenet train/data train/safetensors train/internal/durable ops ops/record gpu", "ops/ref ops/optest shaders"},
+	"cmd/sparsenet":           {"train train/data train/safetensors sparsenet ops ops/record ops/optest ops/ref gpu", "shaders"},
+	"tools":                   {"shaders/spirv", ""},
 }
 
 // pkg is what go list says of a package.

@@ -18,16 +18,16 @@ import (
 func newDataCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "data",
-		Short: "Describe or import a data set",
-		Long: `Describes data sets on disk, or makes their files from what package managers
-carry. The data sets are ` + strings.Join(data.Names(), ", ") + `.`,
+		Short: "Describe, download or import a data set",
+		Long: `Describes data sets on disk, downloads them from their homes, or makes their
+files from what package managers carry. The data sets are ` + strings.Join(data.Names(), ", ") + `.`,
 		Args:                       knownCommand,
 		SuggestionsMinimumDistance: 2,
 		RunE: func(*cobra.Command, []string) error {
 			return usagef("data: no subcommand; see 'sparsenet data --help'")
 		},
 	}
-	cmd.AddCommand(newDataInfoCommand(), newDataImportCommand())
+	cmd.AddCommand(newDataInfoCommand(), newDataFetchCommand(), newDataImportCommand())
 	return cmd
 }
 

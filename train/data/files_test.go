@@ -283,8 +283,12 @@ func TestKnownSetsAreConsistent(t *testing.T) {
 		for split, files := range k.files {
 			assert.NotEmpty(t, files, "%s %s", name, Split(split))
 			for _, f := range files {
-				assert.Contains(t, []int{0, 64}, len(f.sum), f.names)
+				assert.Contains(t, []int{40, 64}, len(f.sum), f.names)
 			}
+		}
+		assert.NotEmpty(t, k.homes, name)
+		for _, a := range k.archives {
+			assert.True(t, k.idx || len(a.md5) == 32, a.name)
 		}
 		seen := map[string]bool{}
 		for _, class := range k.classes {

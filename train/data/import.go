@@ -67,7 +67,7 @@ func (k *known) importFrom(ctx context.Context, from source, folder string) ([]F
 		if !ok || done[k.files[split][i].names[0]].Path != "" {
 			return nil
 		}
-		content, err := readEntry(entry, r)
+		content, err := readEntry(entry, r, k.bytes(split, i))
 		if err != nil {
 			return err
 		}
@@ -142,8 +142,23 @@ func (k *known) checkStrict(split Split, entry string, content []byte) error {
 	return k.checkRecords(entry, content, k.records[split], Options{})
 }
 
+// bytes returns the size of file i of a split.
+func (k *known) bytes(split Split, i int) int64 {
+	n := int64(k.records[split])
+	switch image := int64(k.c * k.h * k.w); {
+	case k.idx && i%2 == 0:
+		return int64(idxHeader(3)) + n*image
+	case k.idx:
+		return int64(idxHeader(1)) + n
+	default:
+		return n * (int64(len(k.labels)) + image)
+	}
+}
+
 // readEntry returns the content of an entry, unpacked if its name ends in .gz.
-func readEntry(name string, r io.Reader) ([]byte, error) {
+// It stops a byte after the most that the entry may hold, which is then more
+// than any check of it allows.
+func readEntry(name string, r io.Reader, most int64) ([]byte, error) {
 	if strings.HasSuffix(name, ".gz") {
 		z, err := gzip.NewReader(r)
 		if err != nil {
@@ -152,15 +167,19 @@ func readEntry(name string, r io.Reader) ([]byte, error) {
 		r = z
 	}
 	var b bytes.Buffer
-	n, err := io.Copy(&b, io.LimitReader(r, maxContent+1))
+	n, err := io.Copy(&b, io.LimitReader(r, most+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", name, err)
-	case n > maxContent:
-		return nil, fmt.Errorf("%s: more than %d bytes", name, maxContent)
+	case n > most:
+		return nil, fmt.Errorf("%s: more than %d bytes: not the published file", name, most)
 	}
 	return b.Bytes(), nil
 }
+
+// maxArchive is the most that is unpacked of one archive, in bytes: one of zeros
+// must not keep the program busy for hours. The largest is of 190 MB.
+const maxArchive = 1 << 30
 
 // A source is the path of a folder or of an archive.
 type source string
@@ -176,7 +195,7 @@ func (s source) walk(ctx context.Context, visit func(name string, r io.Reader) e
 		return err
 	}
 	if !stat.IsDir() {
-		return walkArchive(ctx, root, visit)
+		return walkArchive(ctx, root, maxArchive, visit)
 	}
 	return filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err == nil {
@@ -194,7 +213,7 @@ func (s source) walk(ctx context.Context, visit func(name string, r io.Reader) e
 	})
 }
 
-func walkArchive(ctx context.Context, name string, visit func(name string, r io.Reader) error) error {
+func walkArchive(ctx context.Context, name string, most int64, visit func(name string, r io.Reader) error) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
@@ -204,7 +223,8 @@ func walkArchive(ctx context.Context, name string, visit func(name string, r io.
 	if err != nil {
 		return fmt.Errorf("%s is neither a folder nor a .tgz archive: %w", name, err)
 	}
-	for t := tar.NewReader(z); ; {
+	limited := &io.LimitedReader{R: z, N: most}
+	for t := tar.NewReader(limited); ; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -212,8 +232,12 @@ func walkArchive(ctx context.Context, name string, visit func(name string, r io.
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
+		case limited.N <= 0:
+			return fmt.Errorf("%s: more than %d bytes unpacked: not an archive of a data set", name, most)
 		case err != nil:
 			return fmt.Errorf("%s: damaged archive, get it again: %w", name, err)
+		case !filepath.IsLocal(filepath.FromSlash(h.Name)):
+			return fmt.Errorf("%s: entry %q lies outside the archive's folder: not an archive of a data set", name, h.Name)
 		case h.Typeflag != tar.TypeReg:
 			continue
 		}

@@ -6,10 +6,16 @@ import (
 )
 
 // A published file: the names under which it is found (each also with .gz) and
-// the SHA-256 of its content, "" where we have no file to take it from.
+// the SHA-256 or SHA-1 of its content, in hex.
 type published struct {
 	names []string
 	sum   string
+}
+
+// An archive is a file that a set's home offers for download.
+type archive struct {
+	name string
+	md5  string // as the home publishes it, in hex; "" where it does not
 }
 
 // A known set: how its files look and what is published about it.
@@ -29,6 +35,9 @@ type known struct {
 	idx bool
 
 	files [2][]published // by Split
+
+	homes    []string  // addresses of folders that hold the archives
+	archives []archive // all that is to be downloaded
 }
 
 // Names lists the data sets that [Open] knows.
@@ -72,6 +81,7 @@ var knownSets = []*known{
 		mean: []float32{0.4914, 0.4822, 0.4465}, std: []float32{0.2470, 0.2435, 0.2616},
 		classes: words("airplane automobile bird cat deer dog frog horse ship truck"),
 		labels:  []int{10}, records: [2]int{10000, 10000},
+		homes: cifarHomes, archives: []archive{{"cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"}},
 		files: [2][]published{{
 			{words("data_batch_1.bin"), "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"},
 			{words("data_batch_2.bin"), "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"},
@@ -88,6 +98,11 @@ var knownSets = []*known{
 		name: "fashion-mnist", title: "Fashion-MNIST", folder: "fashion-mnist", h: 28, w: 28, c: 1,
 		idx: true, records: [2]int{60000, 10000},
 		defaults: []string{"/usr/share/datasets/fashion-mnist"}, // Debian's dataset-fashion-mnist
+		homes: []string{
+			"https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+			"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+		},
+		archives: idxArchives,
 		mean:     []float32{0.2860}, std: []float32{0.3530},
 		classes: []string{"T-shirt/top", "trouser", "pullover", "dress", "coat",
 			"sandal", "shirt", "sneaker", "bag", "ankle boot"},
@@ -100,7 +115,12 @@ var knownSets = []*known{
 	{
 		name: "mnist", title: "MNIST", folder: "mnist", h: 28, w: 28, c: 1,
 		idx: true, records: [2]int{60000, 10000},
-		mean: []float32{0.1307}, std: []float32{0.3081},
+		homes: []string{
+			"https://ossci-datasets.s3.amazonaws.com/mnist", // the copy that torchvision uses
+			"https://storage.googleapis.com/cvdf-datasets/mnist",
+		},
+		archives: idxArchives,
+		mean:     []float32{0.1307}, std: []float32{0.3081},
 		classes: words("0 1 2 3 4 5 6 7 8 9"),
 		files: idxFiles(
 			"ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -115,8 +135,22 @@ func cifar100(name, title string, label int, classes []string) *known {
 		name: name, title: title, folder: "cifar-100-binary", h: 32, w: 32, c: 3,
 		mean: []float32{0.5071, 0.4865, 0.4409}, std: []float32{0.2673, 0.2564, 0.2762},
 		classes: classes, labels: []int{20, 100}, label: label, records: [2]int{50000, 10000},
-		files: [2][]published{{{names: words("train.bin")}}, {{names: words("test.bin")}}},
+		// The SHA-1 are those that Apache MXNet publishes.
+		files: [2][]published{
+			{{words("train.bin"), "e207cd2e05b73b1393c74c7f5e7bea451d63e08e"}},
+			{{words("test.bin"), "8fb6623e830365ff53cf14adec797474f5478006"}},
+		},
+		homes: cifarHomes, archives: []archive{{"cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"}},
 	}
+}
+
+// cifarHomes is where the authors of CIFAR keep it.
+var cifarHomes = []string{"https://www.cs.toronto.edu/~kriz"}
+
+// idxArchives are MNIST's and Fashion-MNIST's; their content has known hashes.
+var idxArchives = []archive{
+	{name: "train-images-idx3-ubyte.gz"}, {name: "train-labels-idx1-ubyte.gz"},
+	{name: "t10k-images-idx3-ubyte.gz"}, {name: "t10k-labels-idx1-ubyte.gz"},
 }
 
 // idxFiles names MNIST's four files as the upstream archives and as Kaggle's do.

@@ -2,6 +2,7 @@ package data
 
 import (
 	"compress/gzip"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -192,13 +193,18 @@ func appendAll(b []byte, r io.Reader) ([]byte, error) {
 func (s *Set) verify(f published, path string, content []byte, o Options) error {
 	sum := sha256.Sum256(content)
 	file := File{Path: path, Bytes: len(content), SHA256: hex.EncodeToString(sum[:])}
-	file.Known = f.sum != "" && file.SHA256 == f.sum
+	kind, got := "SHA-256", file.SHA256
+	if len(f.sum) == hex.EncodedLen(sha1.Size) {
+		sum := sha1.Sum(content)
+		kind, got = "SHA-1", hex.EncodeToString(sum[:])
+	}
+	file.Known = got == f.sum
 	s.Files = append(s.Files, file)
-	if file.Known || f.sum == "" || o.Foreign {
+	if file.Known || o.Foreign {
 		return nil
 	}
-	if other := owner(file.SHA256); other != "" {
+	if other := owner(got); other != "" {
 		return fmt.Errorf("%s holds %s: %w", path, other, ErrForeign)
 	}
-	return fmt.Errorf("%s has SHA-256 %s, published is %s: %w", path, file.SHA256, f.sum, ErrForeign)
+	return fmt.Errorf("%s has %s %s, published is %s: %w", path, kind, got, f.sum, ErrForeign)
 }

@@ -21,6 +21,10 @@ const (
 	sheetTestLabels  = "test_lables.json"
 )
 
+// maxLabels is the most that a file of labels holds, in bytes; the largest has
+// 100,001.
+const maxLabels = 1 << 20
+
 // importSheets makes CIFAR-10's files from the sheets.
 func (k *known) importSheets(ctx context.Context, from source, folder string, done map[string]File) error {
 	labels, err := sheetLabels(ctx, from)
@@ -39,7 +43,7 @@ func (k *known) importSheets(ctx context.Context, from source, folder string, do
 			return fmt.Errorf("%s: %d labels for the %s split, want %d: the labels are missing or of another version",
 				entry, len(list), split, want)
 		}
-		sheet, err := readEntry(entry, r)
+		sheet, err := readEntry(entry, r, k.bytes(split, i))
 		if err != nil {
 			return err
 		}
@@ -58,7 +62,7 @@ func sheetLabels(ctx context.Context, from source) (labels [2][]byte, err error)
 		if split < 0 {
 			return nil
 		}
-		content, err := readEntry(entry, r)
+		content, err := readEntry(entry, r, maxLabels)
 		if err != nil {
 			return err
 		}
