@@ -69,7 +69,9 @@ type Conv struct {
 
 	partial *Block // sums of the weight gradient per split; nil if there is one split
 	split   splits
-	quad    *quadConv // nil: the plain forms
+	forms   struct{ forward, weights Variant }
+	quad    *quadConv // of the quad form of Forward
+	wgrad   quadWgrad // of the quad form of BackwardWeights
 	data    *quadData // made when the data gradient is first asked for
 }
 
@@ -82,13 +84,7 @@ func NewConv(c Conv) *Conv {
 	if !o.Act && o.Links == nil {
 		o.Links = o.Env.Tables.Add(o.Label+"/links", int(o.C())*LinkWords)
 	}
-	o.quad = newQuadConv(o)
-	if o.quad != nil {
-		o.split = splits{n: o.quad.wgrad.splits}
-		o.measure()
-	} else {
-		o.split = o.splits()
-	}
+	o.choose()
 	if o.split.n > 1 {
 		o.partial = Vector(o.Label+"/partial", Workspace, int(o.split.n)*int(o.weights()))
 	}
@@ -114,6 +110,33 @@ func (o *Conv) check() {
 	}
 	if b := o.B; b.Block != nil && b.C() != o.K() {
 		panic(fmt.Sprintf("ops: %s: bias of %d values for %d outputs", o.Label, b.C(), o.K()))
+	}
+}
+
+// task returns what o's kernels of a role do.
+func (o *Conv) task(r Role) Task {
+	x := o.X[0].Block
+	return Task{Role: r, Geometry: o.Geometry, N: x.N, H: x.H, W: x.W, C: o.C(), K: o.K()}
+}
+
+// choose chooses the forms of o and completes them.
+func (o *Conv) choose() {
+	shape, quads := o.Env.quads(o.Geometry, o.X[0].Block)
+	quads = quads && o.B.Block == nil && o.DB.Block == nil
+	fits := func(v Variant) bool { return v == QuadForm && quads }
+	o.forms.forward = o.Env.choose(o.task(ForwardRole), fits)
+	if o.forms.forward == QuadForm {
+		o.quad = newQuadConv(o, shape)
+		o.measure()
+	}
+	o.split = o.splits()
+	if o.DW.Block == nil { // nothing is trained
+		return
+	}
+	o.forms.weights = o.Env.choose(o.task(WeightsRole), fits)
+	if o.forms.weights == QuadForm {
+		o.wgrad = newQuadWgrad(o)
+		o.split = splits{n: o.wgrad.splits}
 	}
 }
 

@@ -48,7 +48,7 @@ func (t tile) groups(count uint64, k uint32) [3]uint32 {
 // Forward reads X, Links, W and B and writes Y, and Tiles if there are any.
 func (o *Conv) Forward() []Step {
 	o.setLinks()
-	if o.quad != nil {
+	if o.forms.forward == QuadForm {
 		return o.quadForward()
 	}
 	var steps []Step

@@ -59,7 +59,7 @@ func (o *Conv) BackwardWeights() []Step {
 	for k0, dy := range starts(o.Env.runs(o.DY)) {
 		c0 := uint32(0)
 		for _, x := range o.Env.split(o.X) {
-			if o.quad != nil {
+			if o.forms.weights == QuadForm {
 				steps = append(steps, o.quadWeightStep(x, c0, dy, k0, dst))
 			} else {
 				steps = append(steps, o.weightStep(x, c0, dy, k0, dst))

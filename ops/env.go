@@ -1,23 +1,15 @@
 package ops
 
-// Class is the family of kernel forms that suits a device.
-type Class uint8
-
-// The classes.
-const (
-	Plain Class = iota // runs on every device: 128 invocations, 16 KiB of shared memory, any subgroup size
-	Quad               // software drivers with 8 lanes: texel buffers, quads of pixels, weights by subgroup broadcast
-)
-
-func (c Class) String() string { return [...]string{"plain", "quad"}[c] }
-
 // Env is what ops must know of where they will run. It holds no device: the
 // same Env gives the same plan and the same steps anywhere.
 type Env struct {
 	Range  uint64  // largest bound range in bytes; every device takes 128 MiB
 	Chunk  uint64  // bytes of a memory object of the plan: no bound range crosses a multiple of it; 0: there is one object
-	Class  Class   // which kernel forms to prefer
+	Class  Class   // which kernels to prefer
+	Tuning Tuning  // variants that were named for some tasks, whatever the class prefers
 	Tables *Tables // where ops keep their constant tables
+
+	choices, misfits []Choice
 }
 
 // DefaultRange is the storage-buffer range that every Vulkan device supports.

@@ -182,12 +182,27 @@ func (o *Gather) batchOf(r Reader) *batch {
 	x := o.X.Block
 	b.tile = faceTile(b.Geometry, o.X.C())
 	b.groups = b.tile.groups(b.tile.faces(b.Geometry, x.N, x.H, x.W), o.X.C())
-	if s, ok := o.Env.quads(b.Geometry, x); ok && b.source == fromConv {
-		b.quad = &quadGather{shape: s.gather()}
-		b.groups = [3]uint32{b.quad.shape.groups(), 1, 1}
+	if b.source == fromConv {
+		o.choose(b)
 	}
 	o.batches = append(o.batches, b)
 	return b
+}
+
+// choose chooses the form of a batch of convolutions.
+func (o *Gather) choose(b *batch) {
+	x := o.X.Block
+	t := Task{Role: GatherRole, Geometry: b.Geometry, N: x.N, H: x.H, W: x.W, C: o.X.C()}
+	for _, r := range o.Readers {
+		if r.Act && r.source() == fromConv && r.Geometry == b.Geometry {
+			t.K += r.DY.C()
+		}
+	}
+	shape, quads := o.Env.quads(b.Geometry, x)
+	if o.Env.choose(t, func(v Variant) bool { return v == QuadForm && quads }) == QuadForm {
+		b.quad = &quadGather{shape: shape.gather()}
+		b.groups = [3]uint32{b.quad.shape.groups(), 1, 1}
+	}
 }
 
 // runs cuts the map into planes that can be bound.

@@ -6,22 +6,17 @@ import "math"
 type quadConv struct {
 	shape quadShape
 	pack  *quadPack
-	wgrad quadWgrad
 }
 
-// newQuadConv returns the quad form of o, or nil where the plain form must serve.
-func newQuadConv(o *Conv) *quadConv {
-	s, ok := o.Env.quads(o.Geometry, o.X[0].Block)
-	if !ok || o.B.Block != nil || o.DB.Block != nil {
-		return nil
-	}
+// newQuadConv returns the quad form of o's forward, which cuts maps as s says.
+func newQuadConv(o *Conv, s quadShape) *quadConv {
 	if o.C() <= 4 {
 		s = s.short()
 	}
 	outs := s.outs(o.K(), false)
 	blocks := ceilDiv(o.K(), outs)
 	pack := newQuadPack(o.Env, o.Label+"/fwd", s, outs, blocks*o.C(), int(blocks)*o.Env.segments(o.X))
-	return &quadConv{shape: s, pack: pack, wgrad: newQuadWgrad(o)}
+	return &quadConv{shape: s, pack: pack}
 }
 
 // measure makes the block for the statistics, if they are wanted and if the tiles
@@ -77,7 +72,10 @@ type quadData struct {
 // the plain form must serve.
 func newQuadData(e *Env, label string, r Reader, dx View) *quadData {
 	s, ok := e.quads(r.Geometry, dx.Block)
-	if !ok || s.pool {
+	x := dx.Block
+	v := e.choose(Task{Role: DataRole, Geometry: r.Geometry, N: x.N, H: x.H, W: x.W, C: dx.C(), K: r.DY.C()},
+		func(v Variant) bool { return v == QuadForm && ok && !s.pool })
+	if v != QuadForm {
 		return nil
 	}
 	outs := s.outs(dx.C(), false)

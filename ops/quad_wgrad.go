@@ -46,7 +46,8 @@ func newQuadWgrad(o *Conv) quadWgrad {
 // quadWeightStep returns the gradients between input channels x, from c0 on, and
 // output channels dy, from k0 on.
 func (o *Conv) quadWeightStep(x Planes, c0 uint32, dy View, k0 uint32, dst View) Step {
-	q, s, b := o.quad.wgrad, o.quad.shape, dy.Block
+	s, _ := o.Env.quads(o.Geometry, x[0].Block)
+	q, b := o.wgrad, dy.Block
 	dw, links, row := Planes{dst}, Planes{o.Links.All()}, o.C()*o.taps()
 	link, first := links.Base(links[0])/4+c0*LinkWords/4, dw.Base(dst)+k0*row+c0*o.taps()
 	step := Step{

@@ -44,9 +44,13 @@ type Options struct {
 	Flip      bool      // mirror training images at random
 	Mean, Std []float32 // per channel, of images whose bytes are divided by 255; the default is 0 and 1
 	Smoothing float32   // label smoothing
-	Class     ops.Class // kernel forms
-	Range     uint64    // largest bound range in bytes; the default is ops.DefaultRange
-	Chunk     uint64    // size of a memory object in bytes; the default is ops.DefaultChunk
+	// Class says which kernels to take; it is a part of the plan, which no device
+	// changes by itself. For sets what suits a device. The default, ops.Plain, runs on
+	// every device.
+	Class  ops.Class
+	Tuning ops.Tuning // variants of kernels for some shapes, whatever the class prefers
+	Range  uint64     // largest bound range in bytes; the default is ops.DefaultRange
+	Chunk  uint64     // size of a memory object in bytes; the default is ops.DefaultChunk
 	// Scratch is how many bytes of a map's gradient the arena engine gathers at a
 	// time. The default is the largest map of a layer, and at least 8 MiB.
 	Scratch uint64
@@ -129,7 +133,7 @@ func NewNetwork(g *Graph, o Options) (*Network, error) {
 	if err := n.checkPlanes(); err != nil {
 		return nil, err
 	}
-	n.env = &ops.Env{Range: o.Range, Chunk: o.Chunk, Class: o.Class, Tables: &ops.Tables{}}
+	n.env = &ops.Env{Range: o.Range, Chunk: o.Chunk, Class: o.Class, Tuning: o.Tuning, Tables: &ops.Tables{}}
 	var err error
 	if n.regions, err = newRegions(g.Params, o.Range, !o.Inference); err != nil {
 		return nil, err
@@ -143,7 +147,13 @@ func NewNetwork(g *Graph, o Options) (*Network, error) {
 	default:
 		return nil, fmt.Errorf("sparsenet: unknown engine %q", o.Engine)
 	}
-	return n, n.place()
+	if err := n.place(); err != nil {
+		return nil, err
+	}
+	if err := n.checkTuning(); err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 // place plans the memory of training and evaluation together: they never run

@@ -26,7 +26,7 @@ func learn(ctx context.Context, device *gpu.Device, set *data.Set) error {
 	if err != nil {
 		return err
 	}
-	network, err := sparsenet.NewNetwork(graph, sparsenet.Options{Batch: 64, Flip: true, Mean: set.Mean, Std: set.Std})
+	network, err := sparsenet.NewNetwork(graph, sparsenet.Options{Batch: 64, Flip: true, Mean: set.Mean, Std: set.Std}.For(device))
 	if err != nil {
 		return err
 	}

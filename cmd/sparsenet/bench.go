@@ -139,8 +139,7 @@ func (f *benchFlags) run(cmd *cobra.Command) (err error) {
 	if f.kernels && d.Limits().TimestampBits == 0 {
 		return fmt.Errorf("bench: %q has no timestamps to time kernels with: leave out --kernels", d.Info().Name)
 	}
-	o.Class = f.dev.class(d)
-	n, err := sparsenet.NewNetwork(g, o)
+	n, err := sparsenet.NewNetwork(g, f.dev.kernels(o, d))
 	if err != nil {
 		return err
 	}

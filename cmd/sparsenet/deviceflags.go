@@ -2,13 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sparsevk/gpu"
 	"sparsevk/ops"
-	"sparsevk/ops/optest"
+	"sparsevk/ops/record"
 	"sparsevk/sparsenet"
 )
 
@@ -22,36 +23,45 @@ type deviceFlags struct {
 func (f *deviceFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.name, "device", "", "device by index, part of its name, or UUID (default: $SPARSEVK_DEVICE, else the best)")
 	c.Flags().BoolVar(&f.clamp, "clamp-limits", false, "use no more than the weakest supported device has: 128 invocations, 16 KiB shared, 128 MiB ranges, 8 storage buffers")
-	c.Flags().StringVar(&f.forms, "class", "", "kernel forms, plain or quad (default: what suits the device)")
+	c.Flags().StringVar(&f.forms, "class", "", "class of kernels, as in the table of package ops (default: what suits the device)")
 	_ = c.Flags().MarkHidden("class") // for developers: it exists, so this cannot fail
 }
 
 func (f *deviceFlags) open() (*gpu.Device, error) {
-	if f.forms != "" && f.forms != ops.Plain.String() && f.forms != ops.Quad.String() {
-		return nil, usagef("class %q: want plain or quad", f.forms)
+	class, err := f.parse()
+	if err != nil {
+		return nil, err
 	}
 	d, err := gpu.Open(gpu.Options{Device: f.name, Clamp: f.clamp, CacheDir: cacheDir()})
 	if err != nil {
 		return nil, err
 	}
-	if f.forms == ops.Quad.String() {
-		err = optest.FitsQuad(d)
-	}
-	if err != nil {
-		return nil, errors.Join(err, d.Close())
+	if err := class.Fits(record.Traits(d)); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", d.Info().Name, err), d.Close())
 	}
 	return d, nil
 }
 
-// class returns the kernel forms for a device that was opened.
-func (f *deviceFlags) class(d *gpu.Device) ops.Class {
-	switch f.forms {
-	case ops.Plain.String():
-		return ops.Plain
-	case ops.Quad.String():
-		return ops.Quad
+// parse returns the class that the flag names; without it, that which any device
+// runs.
+func (f *deviceFlags) parse() (ops.Class, error) {
+	if f.forms == "" {
+		return ops.Plain, nil
 	}
-	return kernelClass(d)
+	class, err := ops.ParseClass(f.forms)
+	if err != nil {
+		return 0, usageError{err}
+	}
+	return class, nil
+}
+
+// kernels returns o with the kernels for a device that was opened.
+func (f *deviceFlags) kernels(o sparsenet.Options, d *gpu.Device) sparsenet.Options {
+	if f.forms == "" {
+		return o.For(d)
+	}
+	o.Class, _ = f.parse() // open has checked it
+	return o
 }
 
 // engineFlag chooses the engine.
@@ -77,14 +87,4 @@ func (e engineFlag) parse() (sparsenet.Engine, error) {
 // driverName is the driver and its version in one line.
 func driverName(i gpu.Info) string {
 	return strings.TrimSpace(i.Driver + " " + i.DriverInfo)
-}
-
-// kernelClass returns the kernel forms that suit a device: the quad forms are
-// for software drivers whose subgroups have 8 lanes.
-func kernelClass(d *gpu.Device) ops.Class {
-	i := d.Info()
-	if i.Type == "cpu" && i.SubgroupSize == 8 && d.Limits().TexelElements > 1<<16 {
-		return ops.Quad
-	}
-	return ops.Plain
 }

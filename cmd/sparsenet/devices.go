@@ -12,6 +12,7 @@ import (
 
 	"sparsevk/gpu"
 	"sparsevk/ops"
+	"sparsevk/ops/record"
 	"sparsevk/sparsenet"
 )
 
@@ -133,7 +134,7 @@ func probe(index int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return kernelClass(d).String(), d.Close()
+	return ops.ClassOf(record.Traits(d)).String(), d.Close()
 }
 
 // tooWeak names the limits that are below what kernels need.

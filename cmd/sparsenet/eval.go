@@ -52,8 +52,7 @@ func (f *evalFlags) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	o.Class = f.dev.class(d)
-	n, err := sparsenet.NewNetwork(g, o)
+	n, err := sparsenet.NewNetwork(g, f.dev.kernels(o, d))
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ that the device handed out with the plan; it fails if they differ.`,
 	addRecompute(cmd, &f.recompute)
 	s.IntVar(&f.batch, "batch", 64, "images in a step")
 	s.BoolVar(&f.inference, "inference", false, "plan inference: no gradients, maps freed after their last reader")
-	s.StringVar(&f.kernels, "kernels", ops.Plain.String(), "kernel forms to plan for: plain (any device) or quad (software drivers with 8 lanes)")
+	s.StringVar(&f.kernels, "kernels", ops.Plain.String(), "class of kernels to plan for: plain (any device), quad (software drivers with 8 lanes), small (any GPU), nvidia, rdna, gcn or intel")
 	s.StringVar(&f.fit, "fit", "", "also find the largest batch whose plan has at most this size, as in 4GiB or 500MB")
 	s.BoolVar(&f.traffic, "traffic", false, "also count dispatches, barriers, bytes and multiply-accumulates of a step")
 	s.BoolVar(&f.measure, "measure", false, "allocate, run one step and compare with what the device handed out")
@@ -121,12 +121,8 @@ func (f *memoryFlags) network(net *netFlags) (*sparsenet.Network, error) {
 		return nil, err
 	}
 	o := sparsenet.Options{Batch: f.batch, Engine: engine, Inference: f.inference, Recompute: f.recompute}
-	switch f.kernels {
-	case ops.Plain.String():
-	case ops.Quad.String():
-		o.Class = ops.Quad
-	default:
-		return nil, usagef("kernels %q: use plain or quad", f.kernels)
+	if o.Class, err = ops.ParseClass(f.kernels); err != nil {
+		return nil, usageError{err}
 	}
 	g, err := sparsenet.Build(config)
 	if err != nil {

@@ -124,7 +124,7 @@ func TestMemoryUsage(t *testing.T) {
 	for line, want := range map[string]string{
 		"memory sparse-40-24":                         "memory takes flags only",
 		"memory --engine tree":                        "use arena or layered",
-		"memory --kernels tensor":                     "use plain or quad",
+		"memory --kernels tensor":                     "unknown class of kernels",
 		"memory --batch 0":                            "batch 0",
 		"memory --fit 4GB4":                           `fit "4GB4": want a size, as in 4GiB`,
 		"memory --fit -1MiB":                          "want a size",

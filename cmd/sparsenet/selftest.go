@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"sparsevk/gpu"
+	"sparsevk/ops"
 	"sparsevk/ops/optest"
+	"sparsevk/ops/record"
 )
 
 // selftestFlags choose the cases and the device.
@@ -107,7 +109,7 @@ func newSelftestReport(d *gpu.Device, clamped bool) selftestReport {
 	i := d.Info()
 	return selftestReport{
 		Build: buildInfo(), OS: system(), Device: i.Name, UUID: i.UUID, Driver: driverName(i), API: gpu.Version(i.APIVersion),
-		Kernels: kernelClass(d).String(), Clamped: clamped, Ops: []optest.TableReport{},
+		Kernels: ops.ClassOf(record.Traits(d)).String(), Clamped: clamped, Ops: []optest.TableReport{},
 	}
 }
 

@@ -101,7 +101,7 @@ func (f *trainFlags) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	plan.options.Class = f.dev.class(d)
+	plan.options = f.dev.kernels(plan.options, d)
 	n, err := sparsenet.NewNetwork(plan.graph, plan.options)
 	if err != nil {
 		return err

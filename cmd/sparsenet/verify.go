@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sparsevk/gpu"
-	"sparsevk/ops"
 	"sparsevk/sparsenet"
 	"sparsevk/train"
 )
@@ -46,7 +45,7 @@ that strays most. The exit status is 1 if one exceeds the trace's bounds.`,
 		defer d.Close()
 		var reports []verifyReport
 		for _, path := range args {
-			r, err := verifyFile(d, path, e, dev.class(d))
+			r, err := verifyFile(d, path, dev.kernels(sparsenet.Options{Engine: e}, d))
 			if err != nil {
 				return err
 			}
@@ -84,18 +83,18 @@ type verifyReport struct {
 	OK bool `json:"passed"`
 }
 
-func verifyFile(d *gpu.Device, path string, e sparsenet.Engine, class ops.Class) (verifyReport, error) {
+func verifyFile(d *gpu.Device, path string, o sparsenet.Options) (verifyReport, error) {
 	t, err := train.OpenTrace(path)
 	if err != nil {
 		return verifyReport{}, err
 	}
 	defer t.Close()
-	replay, err := train.Verify(d, t, sparsenet.Options{Engine: e, Class: class})
+	replay, err := train.Verify(d, t, o)
 	if err != nil {
 		return verifyReport{}, fmt.Errorf("%s: %w", path, err)
 	}
 	i := d.Info()
-	return verifyReport{path, i.Name, driverName(i), string(e), replay, replay.Passed()}, nil
+	return verifyReport{path, i.Name, driverName(i), string(o.Engine), replay, replay.Passed()}, nil
 }
 
 func (r verifyReport) write(w io.Writer) error {

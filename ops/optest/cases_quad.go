@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"sparsevk/gpu"
 	"sparsevk/ops"
 	"sparsevk/ops/ref"
 )
@@ -21,17 +20,6 @@ func init() {
 // and three taps with weights up to 8, so that the rounding error of an output is
 // in proportion to the largest terms of its quad, not to its own.
 const winogradSlack = 32
-
-// FitsQuad returns why dev cannot run the quad kernels, or nil.
-func FitsQuad(dev *gpu.Device) error {
-	if s := dev.Info().SubgroupSize; s != 8 {
-		return fmt.Errorf("optest: the quad kernels need subgroups of 8, %s has %d", dev.Info().Name, s)
-	}
-	if n := dev.Limits().TexelElements; 16*n < ops.DefaultRange {
-		return fmt.Errorf("optest: the quad kernels need texel buffers of %d elements, %s has %d", ops.DefaultRange/16, dev.Info().Name, n)
-	}
-	return nil
-}
 
 // quadShapes: maps of 32, 16 and 8 pixels; one image, a number of images that
 // leaves lanes idle; 2 rows by H that is not a multiple of 4; rows of 4, 12, 20,

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"sparsevk/gpu"
+	"sparsevk/ops"
+	"sparsevk/ops/record"
 )
 
 // Unfit returns why dev cannot run the table of op, or nil. Tables whose names
@@ -13,6 +15,14 @@ import (
 func Unfit(dev *gpu.Device, op string) error {
 	if strings.HasPrefix(op, "quad") {
 		return FitsQuad(dev)
+	}
+	return nil
+}
+
+// FitsQuad returns why dev cannot run the quad kernels, or nil.
+func FitsQuad(dev *gpu.Device) error {
+	if err := ops.Quad.Fits(record.Traits(dev)); err != nil {
+		return fmt.Errorf("%s: %w", dev.Info().Name, err)
 	}
 	return nil
 }

@@ -1,0 +1,121 @@
+package ops
+
+import "fmt"
+
+// Class is a kind of device, as far as the choice of kernels goes. The class is
+// an argument of a plan: the same class gives the same plan and the same steps on
+// any device, and with no device at all.
+type Class uint8
+
+// The classes. The zero value serves every device.
+const (
+	Plain  Class = iota // runs everywhere: 128 invocations, 16 KiB of shared memory, any subgroup size
+	Quad                // software drivers with 8 lanes: texel buffers, quads of pixels, weights by subgroup broadcast
+	Small               // any GPU: tiles in shared memory, within the limits of the weakest
+	NVIDIA              // GPUs of NVIDIA
+	RDNA                // GPUs of AMD whose subgroups may have 32 lanes
+	GCN                 // GPUs of AMD before, and CDNA
+	Intel               // GPUs of Intel
+)
+
+// Traits is what a class is chosen by. It says of a device what it reports of
+// itself; package record makes it of an open one.
+type Traits struct {
+	CPU          bool   // a software driver
+	Vendor       uint32 // PCI identifier
+	Lanes, Least uint32 // subgroup size, and the least where it can vary
+	Texels       uint64 // elements of a texel buffer
+	Shared       uint32 // bytes of shared memory of a workgroup
+	Invocations  uint32 // of a workgroup
+}
+
+// profile is what the table says of a class: which devices it is for, what it
+// needs of them, and which kernels it takes.
+type profile struct {
+	name        string
+	vendor      uint32 // PCI identifier; 0: any
+	cpu         bool
+	lanes       uint32 // subgroup size that the kernels are written for; 0: any
+	least       uint32 // least subgroup size at most; 0: any
+	texels      uint64 // that a texel buffer must hold
+	shared      uint32 // bytes that a workgroup must have
+	invocations uint32 // that a workgroup must take
+	rules       []rule
+}
+
+// PCI identifiers of vendors.
+const (
+	vendorNVIDIA = 0x10de
+	vendorAMD    = 0x1002
+	vendorIntel  = 0x8086
+)
+
+// profiles is the table that ships, by class. The tiles are KERNELS.md section 5's
+// for each vendor: of what others found, not yet measured with these kernels.
+var profiles = [...]profile{
+	Plain:  {name: "plain", cpu: true},
+	Quad:   {name: "quad", cpu: true, lanes: quadLanes, texels: DefaultRange / 16, rules: []rule{{variant: QuadForm}}},
+	Small:  {name: "small", shared: 16 << 10, invocations: 128},
+	NVIDIA: {name: "nvidia", vendor: vendorNVIDIA, shared: 32 << 10, invocations: 256},
+	RDNA:   {name: "rdna", vendor: vendorAMD, least: 32, shared: 32 << 10, invocations: 256},
+	GCN:    {name: "gcn", vendor: vendorAMD, shared: 32 << 10, invocations: 256},
+	Intel:  {name: "intel", vendor: vendorIntel, shared: 32 << 10, invocations: 256},
+}
+
+// preference is the order in which ClassOf asks the classes.
+var preference = [...]Class{Quad, Plain, NVIDIA, RDNA, GCN, Intel, Small}
+
+// ClassOf returns the class that suits a device.
+func ClassOf(t Traits) Class {
+	for _, c := range preference {
+		p := &profiles[c]
+		if p.cpu == t.CPU && (p.vendor == 0 || p.vendor == t.Vendor) && c.Fits(t) == nil {
+			return c
+		}
+	}
+	return Plain
+}
+
+// Fits returns why a device cannot run the kernels of c, or nil.
+func (c Class) Fits(t Traits) error {
+	p := &profiles[c]
+	for _, w := range []struct {
+		what       string
+		want, have uint64
+		wrong      bool
+	}{
+		{"subgroups of %d lanes", uint64(p.lanes), uint64(t.Lanes), p.lanes != 0 && p.lanes != t.Lanes},
+		{"subgroups of %d lanes or less", uint64(p.least), uint64(t.Least), p.least != 0 && p.least < t.Least},
+		{"texel buffers of %d elements", p.texels, t.Texels, p.texels > t.Texels},
+		{"%d bytes of shared memory", uint64(p.shared), uint64(t.Shared), p.shared > t.Shared},
+		{"workgroups of %d invocations", uint64(p.invocations), uint64(t.Invocations), p.invocations > t.Invocations},
+	} {
+		if w.wrong {
+			return fmt.Errorf("ops: the %s kernels need "+w.what+", the device has %d", c, w.want, w.have)
+		}
+	}
+	return nil
+}
+
+// Classes returns all classes.
+func Classes() []Class {
+	all := make([]Class, len(profiles))
+	for i := range all {
+		all[i] = Class(i)
+	}
+	return all
+}
+
+// ParseClass reads the name of a class.
+func ParseClass(s string) (Class, error) {
+	names := ""
+	for i := range profiles {
+		if profiles[i].name == s {
+			return Class(i), nil
+		}
+		names += " " + profiles[i].name
+	}
+	return 0, fmt.Errorf("ops: unknown class of kernels %q: there are%s", s, names)
+}
+
+func (c Class) String() string { return profiles[c].name }

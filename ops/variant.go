@@ -1,0 +1,130 @@
+package ops
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// A Variant is a named form of the kernels for a task.
+type Variant string
+
+// The variants beside the tiles (Variants lists all).
+const (
+	PlainForm Variant = "plain" // serves every shape on every device
+	QuadForm  Variant = "quad"  // see Quad
+)
+
+// A Role is what kernels of a convolution do.
+type Role string
+
+// The roles of tasks.
+const (
+	ForwardRole Role = "forward" // makes K channels out of C
+	DataRole    Role = "data"    // the data gradient without batch norm: makes C channels out of K
+	GatherRole  Role = "gather"  // the data gradient of one map from all readers of one window: makes C channels out of K
+	WeightsRole Role = "weights" // the weight gradient
+)
+
+// A Task is what a variant is chosen for: a role and a shape.
+type Task struct {
+	Role Role
+	Geometry
+	N, H, W uint32 // images, height and width of the input, or of the map that is gathered
+	C, K    uint32 // input and output channels; of a gather those of the map, and those of its readers together
+}
+
+// Family names the role and the window of t: "forward 3x3". Tuning may name a
+// family for all shapes that it does not name.
+func (t Task) Family() string {
+	s := fmt.Sprintf("%s %dx%d", t.Role, t.R, t.S)
+	if t.Pool {
+		s += "pool"
+	}
+	if t.Stride != 1 {
+		s += fmt.Sprintf("s%d", t.Stride)
+	}
+	return s
+}
+
+// String names t in tuning: "forward 3x3 48>12 32x32 n64".
+func (t Task) String() string {
+	s := fmt.Sprintf("%s %d>%d %dx%d n%d", t.Family(), t.C, t.K, t.H, t.W, t.N)
+	if same := t.R / 2; t.Pad != same {
+		s += fmt.Sprintf(" pad%d", t.Pad)
+	}
+	return s
+}
+
+// makes returns the channels that the kernels of t make.
+func (t Task) makes() uint32 {
+	if t.Role == GatherRole || t.Role == DataRole {
+		return t.C
+	}
+	return t.K
+}
+
+// CompareTasks orders tasks as files and reports list them.
+func CompareTasks(a, b Task) int {
+	return cmp.Or(cmp.Compare(a.Family(), b.Family()), -cmp.Compare(a.H, b.H), -cmp.Compare(a.W, b.W),
+		cmp.Compare(a.C, b.C), cmp.Compare(a.K, b.K), cmp.Compare(a.N, b.N), cmp.Compare(a.Pad, b.Pad))
+}
+
+// Tuning names variants by task (Task.String) or by family of tasks
+// (Task.Family). What it does not name, the class chooses.
+type Tuning map[string]Variant
+
+// A Choice is a task and what was chosen for it.
+type Choice struct {
+	Task
+	Variant Variant
+}
+
+// A rule is a line of the table: the variant for tasks of a role (empty: any)
+// that make at most so many channels (0: any number) of planes of at most so
+// many pixels (0: any). The first rule whose variant takes the shape decides.
+type rule struct {
+	role    Role
+	makes   uint32
+	pixels  uint64
+	variant Variant
+}
+
+func (r rule) holds(t Task) bool {
+	return (r.role == "" || r.role == t.Role) && (r.makes == 0 || t.makes() <= r.makes) &&
+		(r.pixels == 0 || uint64(t.N)*uint64(t.H)*uint64(t.W) <= r.pixels)
+}
+
+// choose returns the variant for t, of those that fits says take its shape: what
+// the tuning names, else what the class prefers, else the plain form.
+func (e *Env) choose(t Task, fits func(Variant) bool) Variant {
+	v := PlainForm
+	for _, r := range profiles[e.Class].rules {
+		if r.holds(t) && fits(r.variant) {
+			v = r.variant
+			break
+		}
+	}
+	if named, ok := e.Tuning[t.Family()]; ok && (named == PlainForm || fits(named)) {
+		v = named
+	}
+	if named, ok := e.Tuning[t.String()]; ok {
+		if named != PlainForm && !fits(named) {
+			e.misfits = append(e.misfits, Choice{t, named})
+		} else {
+			v = named
+		}
+	}
+	e.choices = append(e.choices, Choice{t, v})
+	return v
+}
+
+// Choices returns the variants that were chosen, one for each task.
+func (e *Env) Choices() []Choice {
+	all := slices.Clone(e.choices)
+	slices.SortFunc(all, func(a, b Choice) int { return CompareTasks(a.Task, b.Task) })
+	return slices.Compact(all)
+}
+
+// Misfits returns what the tuning names for tasks whose shape it does not take.
+func (e *Env) Misfits() []Choice { return e.misfits }
