@@ -73,8 +73,9 @@ const (
 type Metrics struct{ json, csv *lines }
 
 // OpenMetrics opens the metrics of a run that goes on after the given step, 0
-// for a new one: lines of later steps and a last line that was cut short are
-// removed, so that a resumed run leaves the lines of an undisturbed one.
+// for a new one: lines of later steps, of the test split, and a last line that
+// was cut short are removed, so that a resumed run leaves the lines of an
+// undisturbed one.
 func OpenMetrics(dir string, step uint64) (*Metrics, error) {
 	m, err := openMetrics(dir, step)
 	if err != nil {
@@ -93,7 +94,7 @@ func openMetrics(dir string, step uint64) (*Metrics, error) {
 	table := bytes.NewBufferString(csvHeader)
 	for line := range bytes.Lines(old) {
 		var m Metric
-		if json.Unmarshal(line, &m) != nil || !bytes.HasSuffix(line, []byte("\n")) || m.Step > step {
+		if json.Unmarshal(line, &m) != nil || !bytes.HasSuffix(line, []byte("\n")) || m.Step > step || m.Kind == KindTest {
 			continue
 		}
 		kept.Write(line)

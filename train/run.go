@@ -24,7 +24,8 @@ var ErrInUse = errors.New("run directory is in use")
 // ErrNoCheckpoint says that a run directory holds no whole checkpoint.
 var ErrNoCheckpoint = errors.New("no checkpoint")
 
-// A run directory holds these, beside the metrics of [OpenMetrics]:
+// A run directory holds these, beside the metrics of [OpenMetrics], the log of
+// [Run.OpenLog] and what [Run.WriteJSON] writes:
 //
 //	lock                                 held while a process works here
 //	checkpoints/step-000000000150.safetensors  the last Keep of them

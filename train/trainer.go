@@ -35,6 +35,9 @@ type Trainer struct {
 	Config  map[string]string // what else must be the same to resume
 	// Progress, if not nil, is told of every step.
 	Progress func(Progress)
+	// Observe, if not nil, is told of what goes into the metrics, also where
+	// there are none. It must not keep the loop waiting.
+	Observe func(Metric)
 
 	state State
 	data  string // hash of the training set
@@ -246,11 +249,20 @@ func feed(m *sparsenet.Model, b data.Batch) error {
 }
 
 func (t *Trainer) metric(kind string, rate, loss, accuracy, speed, norm float64) error {
+	m := Metric{
+		Time: time.Now(), Kind: kind, Epoch: t.state.Epoch, Step: t.state.Step, LR: Number(rate), Loss: Number(loss),
+		Accuracy: Number(accuracy), ImagesPerSecond: Number(speed), GradNorm: Number(norm), DeviceBytes: t.Model.Device.Allocated(),
+	}
+	if t.Observe != nil {
+		t.Observe(m)
+	}
 	if t.Metrics == nil {
 		return nil
 	}
-	return t.Metrics.Write(Metric{
-		Time: time.Now(), Kind: kind, Epoch: t.state.Epoch, Step: t.state.Step, LR: Number(rate), Loss: Number(loss),
-		Accuracy: Number(accuracy), ImagesPerSecond: Number(speed), GradNorm: Number(norm), DeviceBytes: t.Model.Device.Allocated(),
-	})
+	return t.Metrics.Write(m)
+}
+
+// Tested puts the evaluation of the test split into the metrics.
+func (t *Trainer) Tested(s Score) error {
+	return t.metric(KindTest, 0, s.Loss, s.Accuracy(), s.ImagesPerSecond, 0)
 }

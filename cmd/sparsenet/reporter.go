@@ -16,7 +16,7 @@ import (
 )
 
 // A reporter tells how a run goes: a progress bar on a terminal, plain lines in
-// a pipe, JSON lines with --json.
+// a pipe, JSON lines with --json; and the log of the run directory.
 type reporter struct {
 	cmd    *cobra.Command
 	out    io.Writer
@@ -24,7 +24,9 @@ type reporter struct {
 	json   bool
 	tty    bool
 	bar    *progressbar.ProgressBar
-	last   time.Time // of the last plain line
+	log    *train.Log     // nil: none
+	last   time.Time      // of the last plain line, or JSON line of a step
+	at     train.Progress // the last
 }
 
 func newReporter(cmd *cobra.Command, epochs int) *reporter {
@@ -35,14 +37,25 @@ func newReporter(cmd *cobra.Command, epochs int) *reporter {
 // start says what will run.
 func (r *reporter) start(m *sparsenet.Model, t *train.Trainer) {
 	r.last = time.Now()
+	i, s := m.Device.Info(), t.State()
 	if r.json {
-		return
+		r.line(startLine{
+			Kind: "start", Time: r.last, Network: m.Graph.Config.Name(), Parameters: m.Graph.Params.Count(), Engine: string(m.Engine),
+			Batch: m.Batch, Device: i.Name, Driver: driverName(i), Epochs: r.epochs, Batches: t.Train.Train(0).Len(), Step: s.Step,
+		})
 	}
-	i := m.Device.Info()
-	fmt.Fprintf(r.out, "%s, %d parameters, %s engine, batch %d, %.1f MiB on %s (%s)\n",
+	r.say("%s, %d parameters, %s engine, batch %d, %.1f MiB on %s (%s)",
 		m.Graph.Config.Name(), m.Graph.Params.Count(), m.Engine, m.Batch, float64(m.Device.Allocated())/(1<<20), i.Name, driverName(i))
-	if s := t.State(); s.Step > 0 {
-		fmt.Fprintf(r.out, "resumed after step %d: %d epochs and %d batches\n", s.Step, s.Epoch, s.Position)
+	if s.Step > 0 {
+		r.say("resumed after step %d: %d epochs and %d batches", s.Step, s.Epoch, s.Position)
+	}
+}
+
+// say prints a line, unless JSON is wanted, and puts it into the log.
+func (r *reporter) say(format string, args ...any) {
+	r.log.Printf(format, args...)
+	if !r.json {
+		fmt.Fprintf(r.out, format+"\n", args...)
 	}
 }
 
@@ -50,6 +63,7 @@ func (r *reporter) start(m *sparsenet.Model, t *train.Trainer) {
 const plainEvery = 10 * time.Second
 
 func (r *reporter) step(p train.Progress) {
+	r.at = p
 	switch {
 	case r.json:
 	case r.tty:
@@ -67,22 +81,21 @@ func (r *reporter) step(p train.Progress) {
 
 func (r *reporter) epoch(e train.Epoch) {
 	r.end()
-	if r.json {
-		_ = printJSON(r.cmd, e)
-		return
+	if r.json && e.Checkpoint != "" {
+		r.line(savedLine{Kind: "saved", Time: time.Now(), Epoch: e.N, Step: e.Step, Checkpoint: e.Checkpoint, Stopped: e.Stopped})
 	}
-	what := fmt.Sprintf("epoch %d/%d", e.N, r.epochs)
+	text := fmt.Sprintf("epoch %d/%d", e.N, r.epochs)
 	if e.Stopped {
-		what = fmt.Sprintf("stopped in epoch %d/%d", e.N+1, r.epochs)
+		text = fmt.Sprintf("stopped in epoch %d/%d", e.N+1, r.epochs)
 	}
-	fmt.Fprintf(r.out, "%s  step %d  loss %.4f  accuracy %.2f%%  lr %.4g  %.1f images/s", what, e.Step, e.Loss, 100*e.Accuracy, e.Rate, e.ImagesPerSecond)
+	text += fmt.Sprintf("  step %d  loss %.4f  accuracy %.2f%%  lr %.4g  %.1f images/s", e.Step, e.Loss, 100*e.Accuracy, e.Rate, e.ImagesPerSecond)
 	if e.Valid != nil {
-		fmt.Fprintf(r.out, "  held out: loss %.4f  accuracy %.2f%%", e.Valid.Loss, 100*e.Valid.Accuracy())
+		text += fmt.Sprintf("  held out: loss %.4f  accuracy %.2f%%", e.Valid.Loss, 100*e.Valid.Accuracy())
 	}
 	if e.Checkpoint != "" {
-		fmt.Fprintf(r.out, "  saved %s", e.Checkpoint)
+		text += "  saved " + e.Checkpoint
 	}
-	fmt.Fprintln(r.out)
+	r.say("%s", text)
 }
 
 // end removes the progress bar.
@@ -98,9 +111,15 @@ func (r *reporter) score(what string, s train.Score) error {
 	if r.json {
 		return printJSON(r.cmd, map[string]any{what: s, "accuracy": s.Accuracy()})
 	}
-	_, err := fmt.Fprintf(r.out, "%s  %d images  loss %.4f  accuracy %.2f%%  error %.2f%%  top-5 %.2f%%  %.1f images/s\n",
+	r.tested(what, s)
+	return nil
+}
+
+// tested tells of the evaluation at the end of a run, for which observe has
+// printed the JSON.
+func (r *reporter) tested(what string, s train.Score) {
+	r.say("%s  %d images  loss %.4f  accuracy %.2f%%  error %.2f%%  top-5 %.2f%%  %.1f images/s",
 		what, s.Images, s.Loss, 100*s.Accuracy(), 100-100*s.Accuracy(), 100*float64(s.Hits5)/float64(s.Images), s.ImagesPerSecond)
-	return err
 }
 
 // buildInfo returns the commit and Go version that the program was built from.
@@ -115,4 +134,16 @@ func buildInfo() map[string]string {
 		}
 	}
 	return out
+}
+
+// commitOf returns the commit of a build, in words.
+func commitOf(build map[string]string) string {
+	commit := build["vcs.revision"]
+	switch {
+	case commit == "":
+		return "unknown"
+	case build["vcs.modified"] == "true":
+		return commit + ", modified"
+	}
+	return commit
 }

@@ -177,13 +177,7 @@ func (r *selftestReport) verdict() error {
 
 // write prints the report to paste into a bug report.
 func (r *selftestReport) write(w io.Writer) error {
-	commit := r.Build["vcs.revision"]
-	switch {
-	case commit == "":
-		commit = "unknown"
-	case r.Build["vcs.modified"] == "true":
-		commit += ", modified"
-	}
+	commit := commitOf(r.Build)
 	var skipped, failures []string
 	for _, t := range r.Ops {
 		if t.Skipped != "" {

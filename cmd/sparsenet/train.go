@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -255,16 +252,15 @@ func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) 
 		t.Train.Index = kept
 		t.Valid = data.Loader{Set: p.set, Index: held, Size: f.batch}
 	}
+	show := newReporter(cmd, f.epochs)
 	if f.out != "" {
-		stop, err := f.openRun(cmd.ErrOrStderr(), t, p)
-		if err != nil {
+		if show.log, err = f.openRun(cmd, t, p); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, stop()) }()
+		defer func() { err = closeRun(t, show.log, err) }()
 	}
-	show := newReporter(cmd, f.epochs)
 	show.start(m, t)
-	t.Progress = show.step
+	t.Progress, t.Observe = show.step, show.observe
 	ctx := cmd.Context()
 	if f.maxTime > 0 {
 		var cancel context.CancelFunc
@@ -286,10 +282,14 @@ func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) 
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
+	if err == nil {
+		err = t.Tested(score)
+	}
 	if err != nil {
 		return err
 	}
-	return show.score("test", score)
+	show.tested("test", score)
+	return nil
 }
 
 // identity is what must be the same for a resumed run to go on with the same
@@ -302,50 +302,4 @@ func (f *trainFlags) identity(p *trainPlan) map[string]string {
 		"flip": strconv.FormatBool(f.flip), "smoothing": fmt.Sprint(f.smooth), "valid": strconv.Itoa(f.valid),
 	}
 	return id
-}
-
-// openRun locks the run directory, opens the metrics and, to resume, loads the
-// newest whole checkpoint. It returns what closes them.
-func (f *trainFlags) openRun(notes io.Writer, t *train.Trainer, p *trainPlan) (stop func() error, err error) {
-	run, err := train.OpenRun(f.out)
-	if err != nil {
-		return nil, err
-	}
-	run.Keep = f.keep
-	c, damaged, err := train.Newest(f.out)
-	for _, d := range damaged {
-		fmt.Fprintln(notes, "sparsenet: passed over:", d)
-	}
-	if c != nil {
-		defer c.Close()
-	}
-	switch {
-	case f.resume && err != nil:
-		return nil, errors.Join(err, run.Close())
-	case f.resume:
-		err = t.Resume(c, f.force)
-	case c != nil:
-		err = fmt.Errorf("%s holds a run that has trained for %d steps: go on with --resume, or name another --out", f.out, c.State.Step)
-	default:
-		err = run.WriteJSON("run.json", runInfo(f, t, p))
-	}
-	if err != nil {
-		return nil, errors.Join(err, run.Close())
-	}
-	if t.Metrics, err = train.OpenMetrics(f.out, t.State().Step); err != nil {
-		return nil, errors.Join(err, run.Close())
-	}
-	t.Run = run
-	return func() error { return errors.Join(t.Metrics.Close(), run.Close()) }, nil
-}
-
-// runInfo is what a run directory says of itself.
-func runInfo(f *trainFlags, t *train.Trainer, p *trainPlan) map[string]any {
-	i := t.Model.Device.Info()
-	exe, _ := os.Executable()
-	return map[string]any{
-		"command": append([]string{filepath.Base(exe)}, os.Args[1:]...), "device": i.Name, "driver": driverName(i), "seed": f.seed,
-		"network": p.graph.Config, "engine": p.options.Engine, "batch": f.batch, "epochs": f.epochs, "schedule": p.schedule.String(),
-		"data": map[string]any{"name": p.set.Name, "images": p.set.Len(), "sha256": p.set.Hash()}, "build": buildInfo(),
-	}
 }
