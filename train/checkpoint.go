@@ -43,6 +43,9 @@ type State struct {
 	Data     string            `json:"data"`     // data.Set.Hash of the training set
 	Config   map[string]string `json:"config"`   // network, engine, batch, optimiser, ... by flag
 
+	// What the network is and takes, for programs that use it; nil in old files.
+	Model *Description `json:"model,omitempty"`
+
 	// Sums over the current epoch so far, for its line in the metrics.
 	Loss    float64 `json:"loss"`    // sum of the batches' losses
 	Correct uint64  `json:"correct"` // images classified right

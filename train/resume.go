@@ -28,7 +28,7 @@ func (t *Trainer) Resume(c *Checkpoint, force bool) error {
 	}
 	now := t.state
 	t.state = c.State
-	t.state.Seed, t.state.Schedule, t.state.Data, t.state.Config = now.Seed, now.Schedule, now.Data, now.Config
+	t.state.Seed, t.state.Schedule, t.state.Data, t.state.Config, t.state.Model = now.Seed, now.Schedule, now.Data, now.Config, now.Model
 	return nil
 }
 

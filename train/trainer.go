@@ -110,6 +110,7 @@ func (t *Trainer) check() error {
 	}
 	t.data = t.Train.Set.Hash()
 	t.state.Seed, t.state.Schedule, t.state.Data, t.state.Config = t.Seed, t.LR.String(), t.data, t.config()
+	t.state.Model = t.describe()
 	return t.LR.Validate()
 }
 

@@ -58,6 +58,17 @@ func fails(t *testing.T, status int, line string, says ...string) {
 	}
 }
 
+// failsAtLength is fails for errors that name many things, each on a line.
+func failsAtLength(t *testing.T, line string, says ...string) {
+	t.Helper()
+	out, errOut, code := execute(t, line)
+	assert.Equal(t, exitFailure, code, "%s: %s", line, errOut)
+	assert.Empty(t, out, line)
+	for _, s := range says {
+		assert.Contains(t, errOut, s, line)
+	}
+}
+
 // What train and eval are told that cannot be is wrong usage, found before data is
 // read or a device opened.
 func TestBadUsageOfTraining(t *testing.T) {
@@ -82,7 +93,7 @@ func TestBadUsageOfTraining(t *testing.T) {
 		"train --keep 0":                      "want at least 1 checkpoint",
 		"train --pad -1":                      "want 0 or more pixels",
 		"train here":                          "train takes flags only",
-		"eval":                                "eval needs a model: --model FILE",
+		"eval":                                "eval needs a model: --checkpoint RUN or FILE",
 		"eval --model x --batch 0":            "--batch 0: want at least 1 image",
 		"eval --model x --split valid":        "use test or train",
 		"eval --model x --depth 8":            "depth 8",
@@ -178,10 +189,10 @@ func TestTrainEvalAndTheirFiles(t *testing.T) {
 	assert.Equal(t, 7, score.Test.Images)
 	assert.Positive(t, score.Test.Loss)
 
-	fails(t, exitFailure, eval+model+" --depth 10", model, "is missing: is this a checkpoint of another network?")
-	fails(t, exitFailure, eval+model+" --growth 3", model, "has shape", "another network")
+	failsAtLength(t, eval+model+" --depth 10", model, "is it another network?", "missing: features.dense-stage-0.block-2.bn1.weight [6]")
+	failsAtLength(t, eval+model+" --growth 3", model, "has shape", "another network")
 	fails(t, exitFailure, eval+filepath.Join(dir, "nothing"), "nothing", "no such file")
-	fails(t, exitFailure, "train"+tinyFlags(data)+"--growth 3 --init "+model, model, "another network")
+	failsAtLength(t, "train"+tinyFlags(data)+"--growth 3 --init "+model, model, "another network")
 	fails(t, exitFailure, strings.Replace(train, "--growth 2", "--growth 3", 1)+" --resume", "network was", "use the same, or --force")
 	fails(t, exitFailure, train+" --resume --lr 0.2", "schedule was", "--force")
 	fails(t, exitFailure, "train"+tinyFlags(data)+"--resume --out "+t.TempDir(), "no checkpoint", "start the run without resuming")

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sparsevk/sparsenet"
+	"sparsevk/train"
 	"sparsevk/train/data"
 )
 
@@ -23,6 +24,17 @@ func (f *dataFlags) add(c *cobra.Command) {
 	s.StringVar(&f.dir, "data", "", "directory of the data set (default: where package managers put it)")
 	s.IntVar(&f.images, "images", 0, "use only the first so many training images (default all)")
 	s.BoolVar(&f.foreign, "foreign", false, "accept files of the right format that are not the published ones")
+}
+
+// adopt takes the data set that a model was trained on, if the user named none and
+// it is one of ours.
+func (f *dataFlags) adopt(c *cobra.Command, d *train.Description) {
+	if d == nil || c.Flags().Changed("dataset") {
+		return
+	}
+	if _, err := data.Describe(d.Dataset); err == nil {
+		f.name = d.Dataset
+	}
 }
 
 // open reads a split and brings its images to the size that the network takes:
@@ -46,6 +58,9 @@ func (f *dataFlags) adapt(net *netFlags, c *sparsenet.Config) error {
 	shape, err := data.Describe(f.name)
 	if err != nil {
 		return usageError{err}
+	}
+	if net.adopted != nil {
+		return nil // a trained network takes what it takes
 	}
 	if !net.flags.Changed("classes") {
 		c.Classes = shape.Classes

@@ -12,11 +12,10 @@ import (
 
 // evalFlags are the flags of `sparsenet eval`.
 type evalFlags struct {
-	net    *netFlags
+	model  modelFlags
 	data   dataFlags
 	dev    deviceFlags
 	engine engineFlag
-	model  string
 	split  string
 	batch  int
 }
@@ -28,13 +27,12 @@ func newEvalCommand() *cobra.Command {
 		Use:   "eval",
 		Short: "Evaluate a trained model on a data set",
 		Long: `Classifies every image of a data set once, with the running statistics, and
-prints loss and accuracy. Without flags that name a network, a checkpoint of
-'sparsenet train' says which it holds, if it has a preset's name.`,
+prints loss and accuracy. Without flags that name a network, the checkpoint says
+which it holds, what it was trained on and how images are normalised.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
-	f.net = addNetFlags(c)
+	f.model.add(c)
 	f.data.add(c)
-	c.Flags().StringVar(&f.model, "model", "", "checkpoint, or any safetensors file with the network's parameters")
 	c.Flags().StringVar(&f.split, "split", "test", "test or train")
 	c.Flags().IntVar(&f.batch, "batch", 64, "images in a step")
 	f.engine.add(c)
@@ -43,7 +41,7 @@ prints loss and accuracy. Without flags that name a network, a checkpoint of
 }
 
 func (f *evalFlags) run(cmd *cobra.Command) (err error) {
-	g, o, set, err := f.prepare()
+	g, o, set, err := f.prepare(cmd)
 	if err != nil {
 		return err
 	}
@@ -61,7 +59,7 @@ func (f *evalFlags) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	if err := loadFile(m, f.model); err != nil {
+	if err := loadFile(m, f.model.path); err != nil {
 		return err
 	}
 	score, err := train.Evaluate(cmd.Context(), m, data.Loader{Set: set, Size: f.batch})
@@ -72,22 +70,23 @@ func (f *evalFlags) run(cmd *cobra.Command) (err error) {
 }
 
 // prepare checks everything that needs no device.
-func (f *evalFlags) prepare() (g *sparsenet.Graph, o sparsenet.Options, set *data.Set, err error) {
+func (f *evalFlags) prepare(cmd *cobra.Command) (g *sparsenet.Graph, o sparsenet.Options, set *data.Set, err error) {
 	split, ok := map[string]data.Split{"test": data.Test, "train": data.Train}[f.split]
 	switch {
-	case f.model == "":
-		return nil, o, nil, usagef("eval needs a model: --model FILE, such as runs/NAME/checkpoints/best.safetensors")
 	case !ok:
 		return nil, o, nil, usagef("--split %q: use test or train", f.split)
 	case f.batch < 1:
 		return nil, o, nil, usagef("--batch %d: want at least 1 image", f.batch)
 	}
-	f.adopt()
-	c, err := f.net.config()
+	if err := f.model.find(cmd); err != nil {
+		return nil, o, nil, err
+	}
+	f.data.adopt(cmd, f.model.description)
+	c, err := f.model.net.config()
 	if err != nil {
 		return nil, o, nil, err
 	}
-	if err := f.data.adapt(f.net, &c); err != nil {
+	if err := f.data.adapt(f.model.net, &c); err != nil {
 		return nil, o, nil, err
 	}
 	if g, err = sparsenet.Build(c); err != nil {
@@ -100,22 +99,9 @@ func (f *evalFlags) prepare() (g *sparsenet.Graph, o sparsenet.Options, set *dat
 	if set, err = f.data.open(split, c.Input); err != nil {
 		return nil, o, nil, err
 	}
-	return g, sparsenet.Options{Batch: f.batch, Engine: e, Inference: true, Mean: set.Mean, Std: set.Std}, set, nil
-}
-
-// adopt takes the network from the checkpoint, if the user named none. Whatever
-// keeps the file from being one is told when its parameters are loaded.
-func (f *evalFlags) adopt() {
-	if f.net.given() {
-		return
+	o = sparsenet.Options{Batch: f.batch, Engine: e, Inference: true, Mean: set.Mean, Std: set.Std}
+	if d := f.model.description; d != nil && d.Mean != nil {
+		o.Mean, o.Std = d.Mean, d.Std
 	}
-	c, err := train.LoadCheckpoint(f.model)
-	if err != nil {
-		return
-	}
-	defer c.Close()
-	name := c.State.Config["network"]
-	if _, err := sparsenet.Preset(name); err == nil {
-		f.net.preset = name
-	}
+	return g, o, set, nil
 }

@@ -26,14 +26,15 @@ func TestEvalAdoptsTheCheckpointsNetwork(t *testing.T) {
 		{named, "", "sparse-16-12"},
 		{named, "--depth=22", "sparse-22-12"},
 		{changed, "", "sparse-40-12"},
-		{"nowhere", "", "sparse-40-12"},
 	} {
 		cmd := &cobra.Command{}
-		f := &evalFlags{net: addNetFlags(cmd), model: c.model}
+		f := &modelFlags{}
+		f.add(cmd)
+		f.path = c.model
 		if c.flags != "" {
 			require.NoError(t, cmd.ParseFlags([]string{c.flags}))
 		}
-		f.adopt()
+		require.NoError(t, f.find(cmd))
 		got, err := f.net.config()
 		require.NoError(t, err)
 		assert.Equal(t, c.want, got.Name(), "%v", c)

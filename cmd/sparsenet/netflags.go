@@ -26,6 +26,7 @@ type netFlags struct {
 	input        string
 	stem         string
 	dropout      float64
+	adopted      *sparsenet.Config // of the model that the command reads; flags are not given then
 }
 
 // netFlagNames are all of them.
@@ -82,6 +83,8 @@ func (f *netFlags) config() (sparsenet.Config, error) {
 // base returns the network before single flags change it.
 func (f *netFlags) base() (sparsenet.Config, error) {
 	switch {
+	case f.adopted != nil:
+		return *f.adopted, nil
 	case f.preset != "":
 		return sparsenet.Preset(f.preset)
 	case f.flags.Changed("preset"):

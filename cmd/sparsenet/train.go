@@ -64,7 +64,7 @@ with the same bits.`,
 	s.StringVar(&f.out, "out", "", "run directory for metrics and checkpoints (default: none are kept)")
 	s.BoolVar(&f.resume, "resume", false, "go on from the newest whole checkpoint in --out")
 	s.BoolVar(&f.force, "force", false, "resume although data, schedule or configuration changed")
-	s.StringVar(&f.init, "init", "", "start from the parameters in this safetensors file")
+	s.StringVar(&f.init, "init", "", "start from the parameters in this file: a checkpoint, or what sparsenet import reads")
 	s.IntVar(&f.batch, "batch", 64, "images in a step")
 	s.IntVar(&f.epochs, "epochs", 300, "epochs to train")
 	s.Float64Var(&f.rate, "lr", 0.1, "learning rate")
@@ -222,19 +222,6 @@ func (f *trainFlags) schedule() (s train.Schedule, err error) {
 		return nil, usageError{err}
 	}
 	return s, nil
-}
-
-// loadFile sets parameters and statistics from a safetensors file.
-func loadFile(m *sparsenet.Model, path string) error {
-	file, err := train.OpenModel(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if err := train.LoadModel(m, file, false); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
 }
 
 // loop trains and reports, and evaluates the test set at the end.

@@ -179,3 +179,13 @@ var cifar100Fine = words(`apple aquarium_fish baby bear beaver bed bee beetle bi
 	rose sea seal shark shrew skunk skyscraper snail snake spider
 	squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor
 	train trout tulip turtle wardrobe whale willow_tree wolf woman worm`)
+
+// Published returns what is published of one of the sets in [Names]: sizes, classes,
+// and the mean and deviation that its images are normalised with. It has no images.
+func Published(name string) (*Set, error) {
+	k := lookUp(name)
+	if k == nil {
+		return nil, unknown(name)
+	}
+	return &Set{Name: k.name, H: k.h, W: k.w, C: k.c, Classes: len(k.classes), Mean: k.mean, Std: k.std, ClassNames: k.classes}, nil
+}

@@ -1,0 +1,133 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"sparsevk/sparsenet"
+	"sparsevk/train/safetensors"
+)
+
+// modelFormat is the value of the metadata key "format" of a file that holds a
+// trained network and nothing of its run; modelKey is the key of its Description.
+const (
+	modelFormat = "sparsevk model 1"
+	modelKey    = "model"
+)
+
+// A Description says what network a file holds, and what it takes and tells: enough
+// to classify an image without another word.
+type Description struct {
+	Network sparsenet.Config `json:"network"`
+	Dataset string           `json:"dataset,omitempty"` // what it was trained on
+	Classes []string         `json:"classes,omitempty"` // their names, or nil
+	Mean    []float32        `json:"mean,omitempty"`    // per channel, of the pixels as value/255; nil if unknown
+	Std     []float32        `json:"std,omitempty"`     // as Mean
+}
+
+// describe returns the description of what t trains.
+func (t *Trainer) describe() *Description {
+	s := t.Train.Set
+	return &Description{Network: t.Model.Graph.Config, Dataset: s.Name, Classes: s.ClassNames, Mean: t.Model.Mean, Std: t.Model.Std}
+}
+
+// Check reports numbers that disagree.
+func (d *Description) Check() error {
+	c := d.Network
+	switch {
+	case len(d.Mean) != len(d.Std) || (d.Mean != nil && len(d.Mean) != c.Input.C):
+		return fmt.Errorf("train: %d means and %d deviations for images of %d channels", len(d.Mean), len(d.Std), c.Input.C)
+	case d.Classes != nil && len(d.Classes) != c.Classes:
+		return fmt.Errorf("train: %d names for %d classes", len(d.Classes), c.Classes)
+	}
+	for i, s := range d.Std {
+		if !(s > 0) {
+			return fmt.Errorf("train: channel %d has deviation %g", i, s)
+		}
+	}
+	return nil
+}
+
+// Describe returns what a checkpoint or a file of SaveModel says of its network; nil
+// if it says nothing, as files of other programs do.
+func Describe(f *safetensors.File) (*Description, error) {
+	meta := f.Metadata()
+	var d *Description
+	var err error
+	switch {
+	case strings.HasPrefix(meta["format"], checkpointKind):
+		var s State
+		err = json.Unmarshal([]byte(meta["state"]), &s)
+		d = s.Model
+	case meta["format"] == modelFormat:
+		err = json.Unmarshal([]byte(meta[modelKey]), &d)
+	}
+	if err == nil && d != nil {
+		if d.Network, err = d.Network.Resolve(); err == nil {
+			err = d.Check()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("train: description of the network: %w: name the network with flags, such as --preset", err)
+	}
+	return d, nil
+}
+
+// SaveModel writes parameters and running statistics to a safetensors file, whole or
+// not at all, with the description and extra metadata. names are the tensors' names
+// in the file, by the network's; nil means the network's.
+func SaveModel(path string, d *Description, g *sparsenet.Graph, values map[string][]float32, names map[string]string) error {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("train: %s: %w", path, err)
+	}
+	var list []safetensors.Tensor
+	for _, p := range g.Params.All {
+		name := p.Name
+		if names != nil {
+			name = names[name]
+		}
+		list = append(list, safetensors.Float32(name, p.Shape, values[p.Name]))
+	}
+	return WriteTensors(path, map[string]string{"format": modelFormat, modelKey: string(text)}, list)
+}
+
+// FindModel returns the file of a model: path itself, or in a run directory the
+// checkpoint that validated best, or the newest one that is whole.
+func FindModel(path string) (string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("train: %w", err)
+	case !info.IsDir():
+		return path, nil
+	}
+	c, err := Best(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		c, _, err = Newest(path)
+	}
+	if err != nil {
+		return "", err
+	}
+	return c.Path, c.Close()
+}
+
+// OfRun reports whether a tensor of a checkpoint belongs to its run, not to the
+// network.
+func OfRun(name string) bool {
+	return strings.HasPrefix(name, MomentumPrefix) || strings.HasPrefix(name, importedPrefix) || name == importedSteps
+}
+
+// NetworkName returns the name of the network in a checkpoint of a version that had
+// no Description, "" if there is none.
+func NetworkName(f *safetensors.File) string {
+	var s State
+	if json.Unmarshal([]byte(f.Metadata()["state"]), &s) != nil {
+		return ""
+	}
+	return s.Config["network"]
+}
