@@ -19,7 +19,17 @@ const (
 	StateValid             // uint: images of the batch that count; those behind are ignored
 	StateTrain             // uint: 1 in training (crop, flip, dropout, running statistics), 0 in evaluation
 	StateBNMomentum        // float: weight of a batch in the running statistics; PyTorch's 0.1
-	StateWords      = 16
+)
+
+// More words of the State block.
+const (
+	StateClip     = iota + 16 // float: largest norm of the gradient, 0 for any
+	StateBeta2                // float: Adam's second decay rate; the first is StateMomentum
+	StateEpsilon              // float: Adam's
+	StateCorrect1             // float: 1 - beta1^t, t updates with this one
+	StateCorrect2             // float: 1 - beta2^t
+	StateAverage              // float: weight of the old value in the average of the weights
+	StateWords    = 32
 )
 
 // NewState returns the block of what changes between training steps: StateWords

@@ -9,7 +9,9 @@ var All = []*Kernel{
 	&ActPool,
 	&ActPoolMax,
 	&ActPoolMaxBwd,
+	&Adam,
 	&Add,
+	&Average,
 	&Batch,
 	&BnBwdData,
 	&BnBwdMerge,
@@ -60,6 +62,7 @@ var All = []*Kernel{
 	&StatsMerge,
 	&StatsRunning,
 	&StatsTile,
+	&Swap,
 }
 
 // -- struct View
@@ -214,6 +217,49 @@ type ActPoolMaxBwdPush struct {
 	Dz   View
 }
 
+// -- kernel adam
+
+//go:embed spv/adam.spv
+var adamSPV []byte
+
+// Adam is adam.comp.
+var Adam = Kernel{
+	Name:  "adam",
+	SPIRV: adamSPV,
+	Bindings: []Binding{
+		{Name: "dw", Type: Storage, Access: Read},
+		{Name: "state", Type: Storage, Access: Read},
+		{Name: "results", Type: Storage, Access: Read},
+		{Name: "m", Type: Storage, Access: ReadWrite},
+		{Name: "v", Type: Storage, Access: ReadWrite},
+		{Name: "top", Type: Storage, Access: ReadWrite},
+		{Name: "w", Type: Storage, Access: ReadWrite},
+	},
+	PushBytes: 60,
+	Push:      (*AdamPush)(nil),
+	Spec: []Spec{
+		{Name: "DECAY", Default: 0x1},
+		{Name: "DECOUPLED", Default: 0x0},
+		{Name: "AMSGRAD", Default: 0x0},
+	},
+	Local:   [3]uint32{128, 1, 1},
+	LocalID: [3]int{-1, -1, -1},
+	Source:  "005f758ab9c676828f5b4776c58893b61f4f96578ecc6e8f08afbd6f90241ba6",
+	Module:  "29210e4d9dc107a9ce161ae04e5b6f0c02c9bdc401de5f6606c06fd522ae2752",
+}
+
+// AdamPush holds the push constants of adam.comp.
+type AdamPush struct {
+	N       uint32
+	DW      View
+	State   View
+	Results View
+	M       View
+	V       View
+	Top     View
+	W       View
+}
+
 // -- kernel add
 
 //go:embed spv/add.spv
@@ -252,6 +298,38 @@ type AddPush struct {
 	Y View
 }
 
+// -- kernel average
+
+//go:embed spv/average.spv
+var averageSPV []byte
+
+// Average is average.comp.
+var Average = Kernel{
+	Name:  "average",
+	SPIRV: averageSPV,
+	Bindings: []Binding{
+		{Name: "w", Type: Storage, Access: Read},
+		{Name: "state", Type: Storage, Access: Read},
+		{Name: "results", Type: Storage, Access: Read},
+		{Name: "a", Type: Storage, Access: ReadWrite},
+	},
+	PushBytes: 36,
+	Push:      (*AveragePush)(nil),
+	Local:     [3]uint32{128, 1, 1},
+	LocalID:   [3]int{-1, -1, -1},
+	Source:    "04ab7a02973950d95db054e4bbfb2cdf0d25f3d0c22591e635e66011558e4070",
+	Module:    "cadb37728381497565ae8be817ebad38f4d90e75fff1de62dad5dd551410a3af",
+}
+
+// AveragePush holds the push constants of average.comp.
+type AveragePush struct {
+	N       uint32
+	W       View
+	State   View
+	Results View
+	A       View
+}
+
 // -- kernel batch
 
 //go:embed spv/batch.spv
@@ -277,11 +355,11 @@ var Batch = Kernel{
 	Push:      (*BatchPush)(nil),
 	Local:     [3]uint32{8, 16, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "0a47132605c405fbfa43510d893d65cba31121d175ba6b98074f60b41f27faba",
-	Module:    "c8e1f896b686f9318933188aa549d2cd25dc1e545d98c3de6c65cc9177000637",
+	Source:    "196ad0af984027d99d4725e18298c8ea02fb76ed06124c14b59b14a405bbf16b",
+	Module:    "9c9c2181edbbe1447400264ab88477b9418710cc09b7072039e15c23c248da38",
 	Half: []Form{
-		{Precision: FP16, SPIRV: batchSPVFP16, Module: "e7b00b62dcf7045bfeef73db019f33bb23564321328af8869c1ba3053044ece4"},
-		{Precision: BF16, SPIRV: batchSPVBF16, Module: "cbec2d3520dc824ecbcbfd476988e16ce74f36826df262e95e5cd000f887c9ef"},
+		{Precision: FP16, SPIRV: batchSPVFP16, Module: "2218fc59530deb0a1a46246aafac425c37de09ab54323a1db37dd422e79fe602"},
+		{Precision: BF16, SPIRV: batchSPVBF16, Module: "a9490fd2673ed18ac722af7318cb469652a47a1156cc46ee1c09afb9da8b5896"},
 	},
 }
 
@@ -993,11 +1071,11 @@ var Dropout = Kernel{
 	},
 	Local:   [3]uint32{128, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "babc579ca4c0b1ec039c329f9025881d32af499174545c0e3b12200125af5c67",
-	Module:  "9f7c86a0619327744d9cb89ade4dfadd6a6f3dca1eea628f586153595f7adead",
+	Source:  "6dab225e4e296f00029bb51129a5f9de9585adf67c7b7904e27d0bbc5d97097c",
+	Module:  "1a951487256b8feb32c420a3e134f8cb7b17b4f4e4134be5efcdc77245505e55",
 	Half: []Form{
-		{Precision: FP16, SPIRV: dropoutSPVFP16, Module: "0e93c09cb3d0f3ba40ffd724638875fc0d80b0d12c9ef91779d69baf7dca3e50"},
-		{Precision: BF16, SPIRV: dropoutSPVBF16, Module: "3e077dfe343a98b12a40234985ec1add895cda032788fa03ccd505477fc4f9e2"},
+		{Precision: FP16, SPIRV: dropoutSPVFP16, Module: "fcd425245f0a7b1926a15787bb6c02f7d9798c4d80d5c1522baece74482cb3df"},
+		{Precision: BF16, SPIRV: dropoutSPVBF16, Module: "888add31613873e47c8eddfe5b6c097a1c0c1c88be57a7d36f3ccaa6ef2b70d3"},
 	},
 }
 
@@ -2197,27 +2275,30 @@ var Sgd = Kernel{
 	Bindings: []Binding{
 		{Name: "dw", Type: Storage, Access: Read},
 		{Name: "state", Type: Storage, Access: Read},
+		{Name: "results", Type: Storage, Access: Read},
 		{Name: "v", Type: Storage, Access: ReadWrite},
 		{Name: "w", Type: Storage, Access: ReadWrite},
 	},
-	PushBytes: 36,
+	PushBytes: 44,
 	Push:      (*SgdPush)(nil),
 	Spec: []Spec{
 		{Name: "NESTEROV", Default: 0x1},
+		{Name: "DECAY", Default: 0x1},
 	},
 	Local:   [3]uint32{128, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "b64a043eba993f06b0828f5907fb7fdd1a2ef92adbc7d7fb7a5c5ca3695fc227",
-	Module:  "c004229a4b4a68468ced74b8516fdebed8bed9afe56ad320770c34053c92288a",
+	Source:  "35ccfed238812624166a19ec4c5934787734293131b403d1e4a4dd114baa21ca",
+	Module:  "461618811a997cabadd794aef11f4abddb4f039826d1abc9f4dd2dc309416239",
 }
 
 // SgdPush holds the push constants of sgd.comp.
 type SgdPush struct {
-	N     uint32
-	DW    View
-	State View
-	V     View
-	W     View
+	N       uint32
+	DW      View
+	State   View
+	Results View
+	V       View
+	W       View
 }
 
 // -- kernel softmax_reduce
@@ -2240,8 +2321,8 @@ var SoftmaxReduce = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
 	SharedBytes: 1088,
-	Source:      "ffb61a881902d839c5db51d5e931e80f2cdf8d7be1e5eef46ad7e42bf5e8cc42",
-	Module:      "4ba27226c27de08a294bf507c80607f5a2b25977a2232ed7abdfc641beaf3c5a",
+	Source:      "f5e0c2e567415b87c809d78adc2b3161489f466ed511de72a1f1a3576b3e042f",
+	Module:      "2bbe913d696ea0e64b1406e344f6b7bdd41c685149854cff2b652af15fbbf99d",
 }
 
 // SoftmaxReducePush holds the push constants of softmax_reduce.comp.
@@ -2275,8 +2356,8 @@ var SoftmaxXent = Kernel{
 	Push:      (*SoftmaxXentPush)(nil),
 	Local:     [3]uint32{128, 1, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "3af473fb55308db002cddbc2ec67af370ef0b4b297c57f006f925ef707e509f8",
-	Module:    "b6aea5fdd32949068d74f173485154111d2facb0b11bb13f1ea30d2b29ea0294",
+	Source:    "aed8f5aad469ba2626b19a58faebb2e7f1729a8392e5547c095aa1cd08417759",
+	Module:    "3f9f6a7559e1c0fbf415db0b8b89765fed50f574f0e504c43997a18a96812175",
 }
 
 // SoftmaxXentPush holds the push constants of softmax_xent.comp.
@@ -2316,8 +2397,8 @@ var StatsMerge = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
 	SharedBytes: 2176,
-	Source:      "64c14a03085793518f1330c9618b024196b84b8bfa8ffc94a223c475cb95f70f",
-	Module:      "e547d540002baa37a3891b4cf18a74f4afbd339c997ceb4cb1e9ae32e0a0b4aa",
+	Source:      "77b00c9e13c6a5dd99cd548a29efa762dbb98fc8e07d5c87f958a4adf75ae922",
+	Module:      "4946c56cde1c5509dd69873238cc9cb3d39604c05c65fa2c81f5cb77d73eb670",
 }
 
 // StatsMergePush holds the push constants of stats_merge.comp.
@@ -2404,4 +2485,32 @@ type StatsTilePush struct {
 	Tile    uint32
 	X       View
 	Partial View
+}
+
+// -- kernel swap
+
+//go:embed spv/swap.spv
+var swapSPV []byte
+
+// Swap is swap.comp.
+var Swap = Kernel{
+	Name:  "swap",
+	SPIRV: swapSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Storage, Access: ReadWrite},
+		{Name: "y", Type: Storage, Access: ReadWrite},
+	},
+	PushBytes: 20,
+	Push:      (*SwapPush)(nil),
+	Local:     [3]uint32{128, 1, 1},
+	LocalID:   [3]int{-1, -1, -1},
+	Source:    "2dab51b801c5d705d9641d5db4d963aeafa7f908b29803cf0dbe7abdcf360cf3",
+	Module:    "1df9622e43caa3b01b111472617d31ca6096ab9dfb98db67c315c84c208f0286",
+}
+
+// SwapPush holds the push constants of swap.comp.
+type SwapPush struct {
+	N uint32
+	X View
+	Y View
 }

@@ -321,9 +321,9 @@ func (b *bisection) update() {
 		want, _ := ref.Norm2(b.was(grads))
 		return b.near("gradient norm", floats(b.results[ops.ResultNorm2:ops.ResultNorm2+1]), want)
 	})
-	w, v := b.regions.weights[0].All(), b.regions.momentum[0].All()
+	w, v := b.regions.weights[0].All(), b.regions.slot(SlotMomentum, 0)
 	b.next("sgd", func() error {
-		o := ref.SGD{Rate: float64(b.h.Rate), Momentum: float64(b.h.Momentum), Decay: float64(b.h.Decay), Scale: 1, Nesterov: true}
+		o := ref.SGD{Rate: float64(b.h.Rate), Momentum: float64(b.h.Momentum), Decay: float64(b.h.Decay), Factor: 1, Nesterov: true}
 		newW, newV := o.Step(b.was(w), b.was(v), b.was(grads))
 		return errors.Join(b.expect(w, newW), b.expect(v, newV))
 	})

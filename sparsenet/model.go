@@ -18,8 +18,10 @@ type Model struct {
 	mem        *record.Memory
 	train      *record.Recording // nil for inference
 	eval       *record.Recording
-	ready      bool    // running statistics are prepared for evaluation
-	bnMomentum float64 // weight of a batch in the running statistics
+	swapper    *record.Recording // exchanges parameters and averages; nil without Average
+	averaged   bool              // the averages are in the parameters' place
+	ready      bool              // running statistics are prepared for evaluation
+	bnMomentum float64           // weight of a batch in the running statistics
 }
 
 // BNMomentum is the weight of a batch in the running statistics, PyTorch's
@@ -69,6 +71,11 @@ func (m *Model) start(seed uint64) error {
 	if m.eval, err = record.New(m.Device, m.mem, m.Eval.Steps(), record.Options{}); err != nil {
 		return err
 	}
+	if m.Average && !m.Inference {
+		if m.swapper, err = record.New(m.Device, m.mem, m.swap(), record.Options{}); err != nil {
+			return err
+		}
+	}
 	// The programs' steps have filled the tables.
 	for i, b := range m.env.Tables.Blocks {
 		if err := m.mem.Upload(b.All(), m.env.Tables.Words[i]); err != nil {
@@ -81,7 +88,7 @@ func (m *Model) start(seed uint64) error {
 // Close frees everything; it is safe twice.
 func (m *Model) Close() error {
 	var errs []error
-	for _, r := range []**record.Recording{&m.train, &m.eval} {
+	for _, r := range []**record.Recording{&m.train, &m.eval, &m.swapper} {
 		if *r != nil {
 			errs = append(errs, (*r).Close())
 			*r = nil
@@ -90,7 +97,8 @@ func (m *Model) Close() error {
 	return errors.Join(append(errs, m.mem.Close())...)
 }
 
-// Load sets every parameter and running statistic, by name, in PyTorch's shapes.
+// Load sets every parameter and running statistic, by name, in PyTorch's shapes;
+// a moving average starts from these parameters.
 // It refuses a missing name and a wrong size, and then changes nothing.
 func (m *Model) Load(values map[string][]float32) error {
 	for _, p := range m.Graph.Params.All {
@@ -104,6 +112,12 @@ func (m *Model) Load(values map[string][]float32) error {
 	}
 	for _, p := range m.Graph.Params.Trained {
 		if err := m.mem.UploadFloats(m.regions.weight(p.Name), values[p.Name]); err != nil {
+			return err
+		}
+	}
+	if m.Average && !m.Inference {
+		m.averaged = false
+		if err := m.LoadSlot(SlotAverage, values); err != nil {
 			return err
 		}
 	}
@@ -127,10 +141,7 @@ func (m *Model) Gradients() (map[string][]float32, error) {
 }
 
 // Momentum returns the optimizer's velocity of every parameter.
-func (m *Model) Momentum() (map[string][]float32, error) {
-	values := map[string][]float32{}
-	return values, m.collect(m.regions.momentum, values)
-}
+func (m *Model) Momentum() (map[string][]float32, error) { return m.Slot(SlotMomentum) }
 
 func (m *Model) collect(blocks []*ops.Block, values map[string][]float32) error {
 	for _, p := range m.Graph.Params.Trained {
@@ -145,17 +156,7 @@ func (m *Model) collect(blocks []*ops.Block, values map[string][]float32) error 
 
 // LoadMomentum sets the optimizer's velocity, by the parameters' names.
 func (m *Model) LoadMomentum(values map[string][]float32) error {
-	for _, p := range m.Graph.Params.Trained {
-		if len(values[p.Name]) != p.Elems() {
-			return fmt.Errorf("sparsenet: momentum of %s has %d values, want %d", p.Name, len(values[p.Name]), p.Elems())
-		}
-	}
-	for _, p := range m.Graph.Params.Trained {
-		if err := m.mem.UploadFloats(m.regions.of(m.regions.momentum, p.Name), values[p.Name]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return m.LoadSlot(SlotMomentum, values)
 }
 
 // Logits returns the logits of the last step, [N][classes].
@@ -206,6 +207,11 @@ type Hyper struct {
 	Step, Epoch           uint32
 	Seed                  uint64
 	Valid                 int // images of the batch that count
+
+	Clip           float32 // largest norm of the gradient; 0: any
+	Beta2, Epsilon float32 // of Adam, whose first decay rate is Momentum
+	Updates        uint64  // of the parameters with this step, for Adam's corrections
+	Average        float32 // weight of the old value in the parameters' moving average
 }
 
 // Result is what a step reports.
@@ -220,6 +226,9 @@ type Result struct {
 func (m *Model) TrainStep(h Hyper) (Result, error) {
 	if m.train == nil {
 		return Result{}, errors.New("sparsenet: a network for inference does not train")
+	}
+	if m.averaged {
+		return Result{}, errors.New("sparsenet: the averages are in the parameters' place: call UseAverage(false) before training")
 	}
 	m.ready = false
 	r, err := m.run(m.train, h, 1)
@@ -266,6 +275,13 @@ func (m *Model) setState(h Hyper, training uint32) {
 	put(ops.StateValid, uint32(h.Valid))
 	put(ops.StateTrain, training)
 	put(ops.StateBNMomentum, f(float32(m.bnMomentum)))
+	put(ops.StateClip, f(h.Clip))
+	put(ops.StateBeta2, f(h.Beta2))
+	put(ops.StateEpsilon, f(h.Epsilon))
+	put(ops.StateAverage, f(h.Average))
+	correct1, correct2 := ops.AdamCorrections(h.Momentum, h.Beta2, h.Updates)
+	put(ops.StateCorrect1, f(correct1))
+	put(ops.StateCorrect2, f(correct2))
 }
 
 func (m *Model) result(training uint32) Result {

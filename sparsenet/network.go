@@ -58,12 +58,23 @@ type Options struct {
 	// bottleneck network's memory, for the backward pass, but computes them again. The
 	// results are the same to the bit.
 	Recompute bool
+	Optimizer Optimizer // the default is SGD
+	Decays    DecayRule // which parameters weight decay applies to; the default is DecayAll
+	Average   bool      // keep a moving average of the parameters, see Model.UseAverage
 }
 
 func (o *Options) setDefaults(g *Graph) error {
 	setDefault(&o.Engine, Arena)
 	setDefault(&o.Range, ops.DefaultRange)
 	setDefault(&o.Chunk, ops.DefaultChunk)
+	setDefault(&o.Optimizer, SGD)
+	setDefault(&o.Decays, DecayAll)
+	if _, err := ParseOptimizer(string(o.Optimizer)); err != nil {
+		return err
+	}
+	if _, err := ParseDecayRule(string(o.Decays)); err != nil {
+		return err
+	}
 	if o.Batch < 1 || o.Batch > 1<<20 {
 		return fmt.Errorf("sparsenet: batch %d: want 1 to %d images", o.Batch, 1<<20)
 	}
@@ -135,7 +146,7 @@ func NewNetwork(g *Graph, o Options) (*Network, error) {
 	}
 	n.env = &ops.Env{Range: o.Range, Chunk: o.Chunk, Class: o.Class, Tuning: o.Tuning, Tables: &ops.Tables{}}
 	var err error
-	if n.regions, err = newRegions(g.Params, o.Range, !o.Inference); err != nil {
+	if n.regions, err = newRegions(g, &o); err != nil {
 		return nil, err
 	}
 	n.newStaging()
@@ -237,21 +248,4 @@ func (n *Network) classify(p *Program, features *ops.Block, training bool) *ops.
 		p.add(Backward, lin.Backward)
 	}
 	return lin
-}
-
-// update adds the gradient's norm and the optimizer's step.
-func (n *Network) update(p *Program) {
-	var grads ops.Planes
-	for _, b := range n.regions.grads {
-		grads = append(grads, b.All())
-	}
-	norm := ops.NewNorm2(ops.Norm2{Env: n.env, Label: "gradient", X: grads, Results: n.results.View(ops.ResultNorm2, ops.ResultNormBad+1)})
-	p.add(Update, norm.Steps)
-	for i := range n.regions.weights {
-		sgd := ops.SGD{
-			Env: n.env, Label: fmt.Sprintf("update%d", i), State: n.state.All(),
-			W: n.regions.weights[i].All(), V: n.regions.momentum[i].All(), DW: n.regions.grads[i].All(),
-		}
-		p.add(Update, sgd.Steps)
-	}
 }

@@ -2,50 +2,66 @@ package sparsenet
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"sparsevk/ops"
 )
 
-// A region is parameters, their gradients and their momentum in blocks of equal
-// layout. A block holds as many parameters as one bound range takes, so that the
-// update is one step per block.
+// A region is parameters, their gradients and what the optimizer keeps of them, in
+// blocks of equal layout. A block holds as many parameters as one bound range
+// takes, all with weight decay or all without, so that the update is one step per
+// block.
 type regions struct {
-	weights, grads, momentum []*ops.Block
-	slots                    map[string]slot
+	weights, grads []*ops.Block
+	slots          map[string][]*ops.Block // by the names of Options.slots
+	decays         []bool                  // whether weight decay applies to a block
+	places         map[string]place
 }
 
-// A slot is where one parameter lies: block, and range of elements in it.
-type slot struct {
+// A place is where one parameter lies: block, and range of elements in it.
+type place struct {
 	block  int
 	lo, hi uint32
 }
 
-// newRegions lays out the trained parameters of p in blocks of at most limit
-// bytes. Without training there are neither gradients nor momentum.
-func newRegions(p *Params, limit uint64, training bool) (*regions, error) {
-	r := &regions{slots: map[string]slot{}}
+// newRegions lays out the trained parameters of g in blocks of at most o.Range
+// bytes. Without training there are neither gradients nor slots.
+func newRegions(g *Graph, o *Options) (*regions, error) {
+	r := &regions{slots: map[string][]*ops.Block{}, places: map[string]place{}}
 	var sizes []int
-	for _, t := range p.Trained {
-		n := (t.Elems() + ParamAlign - 1) / ParamAlign * ParamAlign
-		if uint64(4*n) > limit {
-			return nil, fmt.Errorf("sparsenet: parameter %s has %d bytes, more than a bound range of %d: use less growth", t.Name, 4*n, limit)
+	for _, decays := range []bool{true, false} {
+		for _, t := range g.Params.Trained {
+			if o.Decays.decays(g, t) != decays {
+				continue
+			}
+			n := (t.Elems() + ParamAlign - 1) / ParamAlign * ParamAlign
+			if uint64(4*n) > o.Range {
+				return nil, fmt.Errorf("sparsenet: parameter %s has %d bytes, more than a bound range of %d: use less growth", t.Name, 4*n, o.Range)
+			}
+			if k := len(sizes) - 1; k < 0 || r.decays[k] != decays || uint64(4*(sizes[k]+n)) > o.Range {
+				sizes, r.decays = append(sizes, 0), append(r.decays, decays)
+			}
+			k := len(sizes) - 1
+			r.places[t.Name] = place{k, uint32(sizes[k]), uint32(sizes[k] + t.Elems())}
+			sizes[k] += n
 		}
-		if k := len(sizes) - 1; k < 0 || uint64(4*(sizes[k]+n)) > limit {
-			sizes = append(sizes, 0)
-		}
-		k := len(sizes) - 1
-		r.slots[t.Name] = slot{k, uint32(sizes[k]), uint32(sizes[k] + t.Elems())}
-		sizes[k] += n
 	}
 	for i, n := range sizes {
 		r.weights = append(r.weights, keep(ops.Vector(fmt.Sprintf("parameters%d", i), ops.Parameter, n)))
-		if training {
-			r.grads = append(r.grads, keep(ops.Vector(fmt.Sprintf("gradients%d", i), ops.Gradient, n)))
-			r.momentum = append(r.momentum, keep(ops.Vector(fmt.Sprintf("momentum%d", i), ops.Optimizer, n)))
+		if o.Inference {
+			continue
+		}
+		r.grads = append(r.grads, keep(ops.Vector(fmt.Sprintf("gradients%d", i), ops.Gradient, n)))
+		for _, name := range o.slots() {
+			r.slots[name] = append(r.slots[name], keep(ops.Vector(fmt.Sprintf("%s%d", name, i), ops.Optimizer, n)))
 		}
 	}
 	return r, nil
 }
+
+// slot returns block i of what the optimizer keeps under a name.
+func (r *regions) slot(name string, i int) ops.View { return r.slots[name][i].All() }
 
 func keep(b *ops.Block) *ops.Block {
 	b.Keep = true
@@ -53,9 +69,9 @@ func keep(b *ops.Block) *ops.Block {
 }
 
 // of returns the elements of a parameter in blocks, which are those of weights,
-// gradients or momentum.
+// gradients or a slot.
 func (r *regions) of(blocks []*ops.Block, name string) ops.View {
-	s, ok := r.slots[name]
+	s, ok := r.places[name]
 	if !ok {
 		panic("sparsenet: no parameter " + name)
 	}
@@ -74,9 +90,9 @@ func (r *regions) grad(name string) ops.View {
 
 // blocks returns all blocks.
 func (r *regions) blocks() []*ops.Block {
-	var all []*ops.Block
-	for _, bs := range [][]*ops.Block{r.weights, r.grads, r.momentum} {
-		all = append(all, bs...)
+	all := slices.Concat(r.weights, r.grads)
+	for _, name := range slices.Sorted(maps.Keys(r.slots)) {
+		all = append(all, r.slots[name]...)
 	}
 	return all
 }

@@ -156,7 +156,7 @@ func TestSoftmaxByHand(t *testing.T) {
 }
 
 func TestSGDByHand(t *testing.T) {
-	o := SGD{Rate: 0.1, Momentum: 0.9, Decay: 0.1, Scale: 2, Nesterov: true}
+	o := SGD{Rate: 0.1, Momentum: 0.9, Decay: 0.1, Factor: 0.5, Nesterov: true}
 	w, v := o.Step(Vec(1), Vec(0), Vec(1))
 	same(t, Vec(0.886), w, 1e-15)
 	same(t, Vec(0.6), v, 1e-15)
@@ -244,4 +244,31 @@ func TestWrongShapesPanic(t *testing.T) {
 			f()
 		})
 	}
+}
+
+// The numbers are torch.optim's, three steps in float64.
+func TestAdamByTorch(t *testing.T) {
+	for _, c := range []struct {
+		decoupled, amsgrad bool
+		want               *Tensor
+	}{
+		{false, false, Vec(0.93201065800821725, -2.2251242680305165)},
+		{true, false, Vec(0.92964197128880433, -2.1725453601983129)},
+		{false, true, Vec(0.93201065800821725, -2.224379639687375)},
+		{true, true, Vec(0.92964197128880433, -2.1723161185980198)},
+	} {
+		o := Adam{Rate: 0.1, Beta1: 0.9, Beta2: 0.99, Epsilon: 1e-3, Decay: 0.1, Factor: 1, Decoupled: c.decoupled, AMSGrad: c.amsgrad}
+		w, s := Vec(1, -2), Moments{Vec(0, 0), Vec(0, 0), Vec(0, 0)}
+		for _, g := range []*Tensor{Vec(0.5, 4), Vec(-1, 0.25), Vec(0.125, 0.5)} {
+			o.Updates++
+			w, s = o.Step(w, g, s)
+		}
+		same(t, c.want, w, 1e-14)
+	}
+}
+
+func TestClipByHand(t *testing.T) {
+	assert.Equal(t, 0.25, Clip(100, 4, 0))
+	assert.Equal(t, 0.25, Clip(100, 4, 3)) // the norm is 10/4
+	assert.Equal(t, 1/(2.5+1e-6)/4, Clip(100, 4, 1))
 }

@@ -29,6 +29,14 @@ func rsqrt(a num) num {
 	return num{v, v * (1 + a.m/(2*a.v))}
 }
 
+func root(a num) num {
+	v := math.Sqrt(a.v)
+	if v == 0 {
+		return num{}
+	}
+	return num{v, v + a.m/(2*v)}
+}
+
 func exp(a num) num {
 	v := math.Exp(a.v)
 	return num{v, v * (1 + math.Abs(a.v) + a.m)}
