@@ -92,6 +92,8 @@ func TestBadUsageOfTraining(t *testing.T) {
 		"train --engine steam":                `unknown engine "steam": use arena or layered`,
 		"train --keep 0":                      "want at least 1 checkpoint",
 		"train --pad -1":                      "want 0 or more pixels",
+		"train --ui":                          "--ui draws on a terminal: standard output is no terminal; leave it out",
+		"train --ui --json":                   "--ui and --json: choose one",
 		"train here":                          "train takes flags only",
 		"eval":                                "eval needs a model: --checkpoint RUN or FILE",
 		"eval --model x --batch 0":            "--batch 0: want at least 1 image",

@@ -47,8 +47,12 @@ type savedLine struct {
 // jsonEvery is the time between lines of steps.
 const jsonEvery = time.Second
 
-// observe prints a metric as a JSON line, if these are wanted.
+// observe shows a metric on the dashboard or prints it as a JSON line, if these
+// are wanted.
 func (r *reporter) observe(m train.Metric) {
+	if r.board != nil {
+		r.board.Observe(m)
+	}
 	if !r.json {
 		return
 	}

@@ -11,12 +11,13 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"sparsevk/cmd/sparsenet/dashboard"
 	"sparsevk/sparsenet"
 	"sparsevk/train"
 )
 
-// A reporter tells how a run goes: a progress bar on a terminal, plain lines in
-// a pipe, JSON lines with --json; and the log of the run directory.
+// A reporter tells how a run goes: a progress bar on a terminal, or the dashboard
+// with --ui, plain lines in a pipe, JSON lines with --json; and the log of the run directory.
 type reporter struct {
 	cmd    *cobra.Command
 	out    io.Writer
@@ -24,7 +25,9 @@ type reporter struct {
 	json   bool
 	tty    bool
 	bar    *progressbar.ProgressBar
-	log    *train.Log     // nil: none
+	log    *train.Log       // nil: none
+	board  *dashboard.Board // nil: none
+	screen *dashboard.Screen
 	last   time.Time      // of the last plain line, or JSON line of a step
 	at     train.Progress // the last
 }
@@ -54,7 +57,10 @@ func (r *reporter) start(m *sparsenet.Model, t *train.Trainer) {
 // say prints a line, unless JSON is wanted, and puts it into the log.
 func (r *reporter) say(format string, args ...any) {
 	r.log.Printf(format, args...)
-	if !r.json {
+	switch {
+	case r.board != nil:
+		r.board.Note(fmt.Sprintf(format, args...))
+	case !r.json:
 		fmt.Fprintf(r.out, format+"\n", args...)
 	}
 }
@@ -65,6 +71,8 @@ const plainEvery = 10 * time.Second
 func (r *reporter) step(p train.Progress) {
 	r.at = p
 	switch {
+	case r.board != nil:
+		r.board.Progress(p)
 	case r.json:
 	case r.tty:
 		if r.bar == nil {

@@ -43,6 +43,7 @@ type trainFlags struct {
 	keep      int
 	maxTime   time.Duration
 	notTest   bool
+	ui        bool
 }
 
 // newTrainCommand makes `sparsenet train`.
@@ -82,6 +83,7 @@ with the same bits.`,
 	s.IntVar(&f.keep, "keep", 2, "checkpoints to keep, beside the best")
 	s.DurationVar(&f.maxTime, "max-time", 0, "stop training after this long, as in 90m, with a checkpoint (default: no limit)")
 	s.BoolVar(&f.notTest, "no-test", false, "do not evaluate the test set at the end")
+	s.BoolVar(&f.ui, "ui", false, "show curves and progress on the terminal while it trains")
 	f.engine.add(c)
 	addRecompute(c, &f.recompute)
 	f.dev.add(c)
@@ -89,6 +91,11 @@ with the same bits.`,
 }
 
 func (f *trainFlags) run(cmd *cobra.Command) (err error) {
+	if f.ui {
+		if err := checkScreen(cmd); err != nil {
+			return err
+		}
+	}
 	plan, err := f.prepare()
 	if err != nil {
 		return err
@@ -245,6 +252,12 @@ func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) 
 			return err
 		}
 		defer func() { err = closeRun(t, show.log, err) }()
+	}
+	if f.ui {
+		if err := f.openScreen(cmd, show, t); err != nil {
+			return err
+		}
+		defer show.closeScreen() // also where the training panics
 	}
 	show.start(m, t)
 	t.Progress, t.Observe = show.step, show.observe
