@@ -3,8 +3,9 @@
 #
 #   tools/setup.sh run      what make run needs: compiler, Vulkan loader, lavapipe, Fashion-MNIST
 #   tools/setup.sh test     what make test needs: compiler, loader, lavapipe, validation, SwiftShader
-#   tools/setup.sh ci       that and the pinned shader compiler
+#   tools/setup.sh ci       that, the pinned shader compiler, and onnxruntime in a Python of its own
 #   tools/setup.sh icd lavapipe|swiftshader    prints the driver's manifest; fails if there is none
+#   tools/setup.sh onnxruntime   prints the command of a Python that has it; fails if there is none
 #   tools/setup.sh layers   prints the folder of the newer validation layer; fails if there is none
 #
 # It prints what it installs, skips what is there, and asks for root only if
@@ -174,7 +175,27 @@ layer_manifest() {
 	END
 }
 
+# onnxruntime prints the command of a Python that has onnxruntime: $SPARSEVK_PYTHON,
+# the one that get_onnxruntime made, or the system's.
+onnxruntime() {
+	local p
+	for p in "${SPARSEVK_PYTHON:-}" "$cache/onnx/bin/python" python3; do
+		[ -n "$p" ] && "$p" -c 'import numpy, onnxruntime' 2>/dev/null && echo "$p" && return
+	done
+	return 1
+}
+
+# get_onnxruntime installs it from PyPI into the cache, beside no other Python.
+get_onnxruntime() {
+	onnxruntime >/dev/null && return
+	packages python3 python3-venv
+	say "installing onnxruntime from PyPI into $cache/onnx"
+	rm -rf "$cache/onnx"
+	python3 -m venv "$cache/onnx" && "$cache/onnx/bin/pip" -q install --disable-pip-version-check 'onnxruntime>=1.17,<2' numpy >&2 && onnxruntime >/dev/null
+}
+
 case ${1:-} in
+onnxruntime) onnxruntime; exit ;;
 icd) icd "${2:?lavapipe or swiftshader}"; exit ;;
 layers) [ -e "$swiftshader/layers/VkLayer_khronos_validation.json" ] && echo "$swiftshader/layers"; exit ;;
 run | test | ci) ;;
@@ -194,4 +215,6 @@ test | ci)
 	get_swiftshader
 	;;
 esac
-[ "$1" != ci ] || command -v glslc >/dev/null || packages glslc
+[ "$1" = ci ] || exit 0
+command -v glslc >/dev/null || packages glslc
+get_onnxruntime || die "onnxruntime cannot be had: the tests of the ONNX export need it in CI"

@@ -16,7 +16,7 @@ import (
 const (
 	checkpoints = "../../train/convert/testdata/"
 	visionFlags = " --stem imagenet --blocks 2,2,2,2 --growth 4 --wiring dense --bottleneck --init-channels 8 --classes 5 --input 32x32x3 "
-	sparseFlags = " --blocks 3,3,3 --growth 3 --classes 5 "
+	sparseFlags = " --blocks 3,3,3 --growth 3 --input 32x32x1 "
 )
 
 // What is imported says what it is, and has the network's own names.
@@ -55,19 +55,19 @@ func TestBadImport(t *testing.T) {
 	fails(t, exitUsage, file+sparseFlags, "import needs a file to write")
 	fails(t, exitUsage, "import"+to, "import takes one file, not 0")
 	fails(t, exitUsage, file+to+"--mean 1,2", `--std "": want a number for each channel`)
-	fails(t, exitUsage, file+to+"--mean 1,2 --std 1,2", "2 means and 2 deviations for images of 3 channels")
-	fails(t, exitUsage, file+to+"--mean 1,2,3 --std 1,0,1", "channel 1 has deviation 0")
+	fails(t, exitUsage, file+to+"--mean 1,2 --std 1,2", "2 means and 2 deviations for images of 1 channels")
+	fails(t, exitUsage, file+to+"--mean 1 --std 0", "channel 0 has deviation 0")
 	fails(t, exitUsage, file+to+"--dataset imagenet", "unknown data set")
 	fails(t, exitFailure, file+to+"--class-names "+dir+"/none", "none", "no such file")
 	fails(t, exitFailure, "import "+dir+"/none.pth"+to, "none.pth", "no such file")
 	failsAtLength(t, file+to+"--growth 4", "sparse.pt", "of the wrong kind", "is it another network?",
-		"wrong: _orig_mod.features.conv0.weight has shape [6 3 3 3], the network's is [8 3 3 3]")
+		"wrong: _orig_mod.features.conv0.weight has shape [6 1 3 3], the network's is [8 1 3 3]")
 	_, err := os.Stat(out)
 	assert.ErrorIs(t, err, os.ErrNotExist, "nothing is written")
 	fails(t, exitFailure, file+sparseFlags+"--out "+dir+"/no/such/folder.safetensors", "no/such", "no such file or directory")
 	names := filepath.Join(dir, "names")
 	require.NoError(t, os.WriteFile(names, []byte("one\ntwo\n"), 0o666))
-	fails(t, exitUsage, file+to+"--class-names "+names, "2 names for 5 classes")
+	fails(t, exitUsage, file+to+"--class-names "+names, "2 names for 10 classes")
 }
 
 // A run directory and an imported file both name their network, and train goes on

@@ -24,6 +24,7 @@ var commands = []func() *cobra.Command{
 	newTrainCommand,
 	newEvalCommand,
 	newImportCommand,
+	newExportCommand,
 	newMemoryCommand,
 	newBenchCommand,
 	newVerifyCommand,

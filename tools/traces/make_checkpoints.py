@@ -21,7 +21,7 @@ from make_traces import BASE, Net
 from safetensors.numpy import save_file
 from torchvision.models import densenet
 
-SPARSE = dict(BASE, blocks=[3, 3, 3], growth=[3, 3, 3], classes=5, input=(3, 32, 32))
+SPARSE = dict(BASE, blocks=[3, 3, 3], growth=[3, 3, 3], input=(1, 32, 32))
 
 
 def randomise(net, seed):
@@ -60,8 +60,10 @@ def small(out):
     torch.save({"epoch": 7, "arch": "densenet", "state_dict": old_names(state), "optimizer": momentum, "best": torch.tensor(0.5)},
                os.path.join(out, "torchvision-legacy.pth"), _use_new_zipfile_serialization=False)
     sparse = randomise(Net(SPARSE), 2)
-    images = np.random.default_rng(3).normal(0, 1, (2, 3, 32, 32)).astype(np.float32)
-    expected = {"images": images, "torchvision": logits(vision, images), "sparse": logits(sparse, images)}
+    draw = np.random.default_rng(3)
+    colour, grey = (draw.normal(0, 1, (2, c, 32, 32)).astype(np.float32) for c in (3, 1))
+    expected = {"torchvision.images": colour, "torchvision.logits": logits(vision, colour),
+                "sparse.images": grey, "sparse.logits": logits(sparse, grey)}
     wide = {"_orig_mod." + k: v for k, v in sparse.state_dict().items()} # logits has made it double
     torch.save({"model": wide, "args": argparse.Namespace(lr=0.1)}, os.path.join(out, "sparse.pt"))
     save_file(expected, os.path.join(out, "expected.safetensors"))
@@ -71,7 +73,7 @@ def densenet121(out):
     net = randomise(densenet.densenet121(weights=None), 4)
     torch.save(net.state_dict(), os.path.join(out, "densenet121.pth"))
     images = np.random.default_rng(5).normal(0, 1, (2, 3, 224, 224)).astype(np.float32)
-    save_file({"images": images, "torchvision": logits(net, images)}, os.path.join(out, "expected.safetensors"))
+    save_file({"torchvision.images": images, "torchvision.logits": logits(net, images)}, os.path.join(out, "expected.safetensors"))
 
 
 if __name__ == "__main__":

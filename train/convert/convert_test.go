@@ -24,7 +24,7 @@ var (
 		Blocks: []int{2, 2, 2, 2}, Growth: []int{4}, Wiring: sparsenet.Dense(), Bottleneck: true, InitChannels: 8, Classes: 5,
 		Stem: sparsenet.ImageNet, Input: sparsenet.Input{H: 32, W: 32, C: 3},
 	}
-	sparse = sparsenet.Config{Blocks: []int{3, 3, 3}, Growth: []int{3}, Classes: 5}
+	sparse = sparsenet.Config{Blocks: []int{3, 3, 3}, Growth: []int{3}, Input: sparsenet.Input{H: 32, W: 32, C: 1}}
 )
 
 func build(t testing.TB, c sparsenet.Config) *sparsenet.Graph {
@@ -86,9 +86,9 @@ func expected(t testing.TB, path, name string) (images, logits []float32) {
 	f, err := safetensors.Open(path)
 	require.NoError(t, err)
 	defer f.Close()
-	images, err = f.Float32("images")
+	images, err = f.Float32(name + ".images")
 	require.NoError(t, err)
-	logits, err = f.Float32(name)
+	logits, err = f.Float32(name + ".logits")
 	require.NoError(t, err)
 	return images, logits
 }
