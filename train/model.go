@@ -59,7 +59,7 @@ func Describe(f *safetensors.File) (*Description, error) {
 	var d *Description
 	var err error
 	switch {
-	case strings.HasPrefix(meta["format"], checkpointKind):
+	case IsCheckpoint(f):
 		var s State
 		err = json.Unmarshal([]byte(meta["state"]), &s)
 		d = s.Model
@@ -116,10 +116,10 @@ func FindModel(path string) (string, error) {
 	return c.Path, c.Close()
 }
 
-// OfRun reports whether a tensor of a checkpoint belongs to its run, not to the
-// network.
-func OfRun(name string) bool {
-	return strings.HasPrefix(name, MomentumPrefix) || strings.HasPrefix(name, importedPrefix) || name == importedSteps
+// IsCheckpoint reports whether f is a checkpoint of this project, which also holds
+// tensors of its run.
+func IsCheckpoint(f *safetensors.File) bool {
+	return strings.HasPrefix(f.Metadata()["format"], checkpointKind)
 }
 
 // NetworkName returns the name of the network in a checkpoint of a version that had

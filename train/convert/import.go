@@ -90,8 +90,10 @@ func Import(g *sparsenet.Graph, src Source) (map[string][]float32, Scheme, error
 			bad.Wrong = append(bad.Wrong, fmt.Sprintf("%s has elements of %s, which are not floating-point numbers", info.Name, info.DType))
 		}
 	}
+	file, ok := src.(*safetensors.File)
+	ofRun := ok && train.IsCheckpoint(file)
 	for name, info := range found {
-		if !expected[name] && !ignored(name) {
+		if !expected[name] && !ofRun && !strings.HasSuffix(name, ".num_batches_tracked") {
 			bad.Unexpected = append(bad.Unexpected, fmt.Sprintf("%s %v", info.Name, info.Shape))
 		}
 	}
@@ -142,12 +144,6 @@ func match(g *sparsenet.Graph, infos []safetensors.Info) (best Scheme, names map
 		}
 	}
 	return best, names, found
-}
-
-// ignored reports whether a tensor says nothing of the network: PyTorch's count of
-// batches, and what a checkpoint of this project keeps of its run.
-func ignored(name string) bool {
-	return strings.HasSuffix(name, ".num_batches_tracked") || train.OfRun(name)
 }
 
 // toFloat32 are the element types that are read, with what makes a float32 of the
