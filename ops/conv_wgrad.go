@@ -25,6 +25,8 @@ func (o *Conv) splits() splits {
 	s := splits{rt: o.R, px: 4}
 	if o.R > 3 {
 		s.rt = 1
+	} else if o.Stride > 1 { // a strip reads more of a row: fewer pixels, or the registers of old AMD chips do not do
+		s.px = 2
 	}
 	s.kt = min(tileChannels(o.K()), max(1, wgradShared/(s.rt*o.S)))
 	s.ct = min(8, max(1, wgradSums/(s.kt*s.rt*o.S)))

@@ -62,6 +62,7 @@ var All = []*Kernel{
 	&StatsMerge,
 	&StatsRunning,
 	&StatsTile,
+	&SumFwd,
 	&Swap,
 }
 
@@ -2485,6 +2486,46 @@ type StatsTilePush struct {
 	Tile    uint32
 	X       View
 	Partial View
+}
+
+// -- kernel sum_fwd
+
+//go:embed spv/sum_fwd.spv
+var sumFwdSPV []byte
+
+//go:embed spv/sum_fwd.fp16.spv
+var sumFwdSPVFP16 []byte
+
+//go:embed spv/sum_fwd.bf16.spv
+var sumFwdSPVBF16 []byte
+
+// SumFwd is sum_fwd.comp.
+var SumFwd = Kernel{
+	Name:  "sum_fwd",
+	SPIRV: sumFwdSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "table", Type: Storage, Access: Read},
+		{Name: "y", Type: Storage, Access: Write, Map: true},
+	},
+	PushBytes: 20,
+	Push:      (*SumFwdPush)(nil),
+	Local:     [3]uint32{128, 1, 1},
+	LocalID:   [3]int{-1, -1, -1},
+	Source:    "d5492ea4a3e34514bce70496a87e74953abf98019800c46ef47e9d2e68de6f1d",
+	Module:    "d5a10c1f1b65a314b590efb77e93bcf72a60b4a80af17fbeb7a7593b529c2b22",
+	Half: []Form{
+		{Precision: FP16, SPIRV: sumFwdSPVFP16, Module: "0fcf231591c383f00834af4b34bae72829ac5e85ee70d5bdbd014b52646ec1d6"},
+		{Precision: BF16, SPIRV: sumFwdSPVBF16, Module: "404bc9ecea7fc93195a7ee7d4a818cb4ae64d26285192fcc06b465250286e440"},
+	},
+}
+
+// SumFwdPush holds the push constants of sum_fwd.comp.
+type SumFwdPush struct {
+	N     uint32
+	Terms uint32
+	Table uint32
+	Y     View
 }
 
 // -- kernel swap

@@ -88,7 +88,7 @@ func (f form) String() string { return fmt.Sprintf("%s %v", f.kernel.Name, f.spe
 func forms(t *testing.T) []form {
 	seen := map[string]form{}
 	add := func(f form) { seen[f.String()] = f }
-	for _, preset := range []string{"sparse-40-12", "sparse-40-24", "dense-40-12", "sparse-bc-100-24", "imagenet-sparse-121-32-init2k", "imagenet-dense-161-48"} {
+	for _, preset := range []string{"sparse-40-12", "sparse-40-24", "dense-40-12", "sparse-bc-100-24", "imagenet-sparse-121-32-init2k", "imagenet-dense-161-48", "sparse-sum-110-16x32x64"} {
 		for _, engine := range []Engine{Arena, Layered} {
 			n := network(t, preset, Options{Batch: 16, Engine: engine})
 			for _, s := range append(n.Train.Steps(), n.Eval.Steps()...) {

@@ -18,6 +18,28 @@ const (
 	ImageNet Stem = "imagenet"
 )
 
+// A Form says how the maps that a layer reads come together.
+type Form string
+
+// The forms.
+const (
+	// Concat reads maps side by side: SparseNet[⊕] and DenseNet.
+	Concat Form = "concat"
+	// Sum adds them: SparseNet[+], and with dense wiring ResNet, whose identity
+	// shortcuts make the input of a block the sum of all outputs before it. All maps
+	// of a stage then have one width.
+	Sum Form = "sum"
+)
+
+// ParseForm reads the name of a form.
+func ParseForm(s string) (Form, error) {
+	switch f := Form(s); f {
+	case Concat, Sum:
+		return f, nil
+	}
+	return "", fmt.Errorf("sparsenet: unknown form %q: use concat or sum", s)
+}
+
 // An Input is the size of one image.
 type Input struct{ H, W, C int }
 
@@ -46,20 +68,28 @@ func (i *Input) UnmarshalText(text []byte) (err error) {
 type Config struct {
 	// Depth counts the weighted layers on the longest path. With the CIFAR stem
 	// there are three stages of (Depth-4)/3 layers each, half as many with
-	// Bottleneck. With the ImageNet stem it is 121, 161, 169, 201 or 264.
+	// Bottleneck; in the sum form of (Depth-2)/6, or with Bottleneck (Depth-2)/9.
+	// With the ImageNet stem it is 121, 161, 169, 201 or 264.
 	Depth int `json:"depth"`
 	// Growth is the number of maps that a layer adds: one for all stages, or one
-	// per stage.
+	// per stage. In the sum form it is the width of the stage.
 	Growth []int `json:"growth"`
 	// Wiring says which maps a layer reads. The default is Powers(2).
 	Wiring Wiring `json:"wiring"`
-	// Bottleneck puts a 1×1 convolution to four times the growth before each 3×3.
+	// Form says how they come together. The default is Concat. In the sum form a
+	// layer is the residual function of a pre-activation ResNet: batch norm, ReLU and
+	// a 3×3 convolution, twice.
+	Form Form `json:"form"`
+	// Bottleneck puts a 1×1 convolution to four times the growth before each 3×3. In
+	// the sum form a layer is then 1×1 to a quarter of the growth, 3×3, and 1×1.
 	Bottleneck bool `json:"bottleneck"`
 	// Compression is the share of its input channels that a transition keeps,
-	// rounded down. The default is 0.5 with Bottleneck and 1 without.
+	// rounded down. The default is 0.5 with Bottleneck and 1 without. The sum form
+	// has no transitions.
 	Compression float64 `json:"compression"`
 	// InitChannels is the width of the first stage's input. The default is twice
-	// the growth of the first stage.
+	// the growth of the first stage; in the sum form the growth, with Bottleneck a
+	// quarter of it.
 	InitChannels int `json:"init_channels"`
 	// Blocks is the number of layers of each stage. It overrides Depth.
 	Blocks []int `json:"blocks"`

@@ -142,6 +142,7 @@ func anyConfig(t *rapid.T) {
 		Blocks:       rapid.SliceOfN(small, 0, 5).Draw(t, "blocks"),
 		Classes:      small.Draw(t, "classes"),
 		Input:        Input{rapid.IntRange(-1, 70).Draw(t, "h"), rapid.IntRange(-1, 70).Draw(t, "w"), small.Draw(t, "c")},
+		Form:         rapid.SampledFrom([]Form{"", Concat, Sum, Sum, "y"}).Draw(t, "form"),
 		Stem:         rapid.SampledFrom([]Stem{"", CIFAR, ImageNet, "x"}).Draw(t, "stem"),
 		HeadGrid:     rapid.IntRange(-1, 4).Draw(t, "grid"),
 	}

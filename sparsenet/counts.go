@@ -20,7 +20,8 @@ type Counts struct {
 	// each once; the head's pooling counts one value per feature.
 	DistinctFloats int64 `json:"distinct_floats"`
 	// ConcatenatedFloats are the values of all aggregated inputs of layers and
-	// stage outputs: what a framework copies that materialises concatenations.
+	// stage outputs: what a framework copies that materialises concatenations, or
+	// stores of sums.
 	ConcatenatedFloats int64 `json:"concatenated_floats"`
 	// BatchNormChannels and BatchNormFloats are the channels and values that pass
 	// through batch norm.
@@ -66,7 +67,7 @@ func (c *Counts) add(g *Graph, n *Node) {
 }
 
 // aggregates reports whether n reads what the wiring says: a layer's first
-// convolution, a transition or the head.
+// convolution, a transition or shortcut, or the head.
 func (g *Graph) aggregates(n *Node) bool {
 	return n.Kind >= Bottleneck && !g.Maps[n.In[0]].Inner
 }

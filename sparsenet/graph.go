@@ -12,14 +12,15 @@ type Kind uint8
 const (
 	StemConv   Kind = iota // convolution of the image, no batch norm
 	StemPool               // BN, ReLU, 3×3 max pooling with stride 2: the ImageNet stem's second half
-	Bottleneck             // BN, ReLU, 1×1 convolution to an inner map, which one LayerConv reads
-	LayerConv              // BN, ReLU, 3×3 convolution to a map of the stage
+	Bottleneck             // BN, ReLU, convolution to an inner map of a layer, which one other reads; 1×1 in the concat form
+	LayerConv              // BN, ReLU, convolution to a map of the stage; 3×3 in the concat form
 	Transition             // BN, ReLU, 1×1 convolution and 2×2 average pooling, in either order
+	Shortcut               // 1×1 convolution without batch norm to the first map of a stage: the sum form's transition
 	Head                   // BN, ReLU, average pooling, linear
 )
 
 func (k Kind) String() string {
-	return [...]string{"stem", "stem_pool", "bottleneck", "layer", "transition", "head"}[k]
+	return [...]string{"stem", "stem_pool", "bottleneck", "layer", "transition", "shortcut", "head"}[k]
 }
 
 // A MapInfo is one feature map: the output of one node, of C channels.
@@ -29,7 +30,7 @@ type MapInfo struct {
 	C, H, W int
 	Stage   int  // from 0; -1 for the image and the ImageNet stem's convolution
 	Index   int  // its number in the wiring of the stage: 0 is the stage's input, l the output of layer l
-	Inner   bool // the output of layer Index's 1×1 convolution, which only its 3×3 reads
+	Inner   bool // the output of a convolution of layer Index that is not its last; only the next one reads it
 }
 
 // Floats returns the number of values for one image.
@@ -41,9 +42,9 @@ type Node struct {
 	Kind         Kind
 	Name         string // "stage0/layer1", "transition0", ...: stages from 0, layers from 1, as in parameter names
 	Stage, Layer int    // Layer is 0 where there is none
-	In           []int  // maps, in concat order
+	In           []int  // maps, in the order in which they are concatenated or added
 	Out          int    // map; -1 for the head, which makes logits
-	C, K         int    // channels of the concatenated input, and of the output (classes, for the head)
+	C, K         int    // channels of the concatenated or added input, and of the output (classes, for the head)
 	R, S         int    // window: of the convolution, of the stem's max pooling, 1 for the head
 	Stride, Pad  int
 	Pool         bool    // average the 2×2 of the activated input (or of the output): transitions. An odd last row or column is dropped
@@ -80,16 +81,27 @@ func Build(c Config) (*Graph, error) {
 	}
 	g := &Graph{Config: c}
 	g.addMap(MapInfo{Name: "image", C: c.Input.C, H: c.Input.H, W: c.Input.W, Stage: -1})
-	last := g.addStem()
-	for s := range c.Blocks {
-		if last, err = g.addStage(s, last); err != nil {
-			return nil, err
-		}
+	if err := g.addStages(g.addStem()); err != nil {
+		return nil, err
 	}
 	if g.Params, err = newParams(g); err != nil {
 		return nil, err
 	}
 	return g, nil
+}
+
+// addStages adds what follows the stem, whose map is from.
+func (g *Graph) addStages(from int) (err error) {
+	if g.Config.Form == Sum {
+		g.addSumStages(from)
+		return nil
+	}
+	for s := range g.Config.Blocks {
+		if from, err = g.addStage(s, from); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (g *Graph) addMap(m MapInfo) int {
@@ -102,8 +114,12 @@ func (g *Graph) addMap(m MapInfo) int {
 // addNode fills in n.C and files the links.
 func (g *Graph) addNode(n Node) {
 	for pos, m := range n.In {
-		g.Readers[m] = append(g.Readers[m], Read{Node: len(g.Nodes), Pos: pos, C0: n.C})
-		n.C += g.Maps[m].C
+		c0 := 0
+		if g.Config.Form == Concat {
+			c0 = n.C
+		}
+		g.Readers[m] = append(g.Readers[m], Read{Node: len(g.Nodes), Pos: pos, C0: c0})
+		n.C = c0 + g.Maps[m].C
 	}
 	g.Nodes = append(g.Nodes, n)
 }
@@ -197,6 +213,9 @@ func (g *Graph) addTransition(s int, in []int) (int, error) {
 
 func (g *Graph) addHead(in []int) {
 	g.Features = g.width(in)
+	if g.Config.Form == Sum {
+		g.Features = g.Maps[in[0]].C
+	}
 	g.addNode(Node{
 		Kind: Head, Name: "head", Stage: len(g.Config.Blocks) - 1, In: in, Out: -1, K: g.Config.Classes,
 		R: 1, S: 1, Stride: 1, Grid: g.Config.HeadGrid, BN: "features.norm_last", Conv: "classifier.linear",

@@ -24,8 +24,14 @@ func faults(g *Graph) (out []string) {
 			if !made[m] {
 				bad("%s reads map %d before it is made", n.Name, m)
 			}
+			if g.Config.Form == Sum {
+				c = 0
+			}
 			if !slices.Contains(g.Readers[m], Read{i, pos, c}) {
 				bad("%s is not among the readers of map %d", n.Name, m)
+			}
+			if first := g.Maps[n.In[0]]; g.Config.Form == Sum && first.C != g.Maps[m].C {
+				bad("%s adds maps of different widths", n.Name)
 			}
 			if first := g.Maps[n.In[0]]; first.H != g.Maps[m].H || first.W != g.Maps[m].W {
 				bad("%s reads maps of different sizes", n.Name)

@@ -35,6 +35,7 @@ type layered struct {
 // layeredNode is the ops of one node. What a node lacks is nil.
 type layeredNode struct {
 	in      ops.Planes
+	x       ops.View // the inputs together
 	concat  *ops.Concat
 	bn      *ops.BatchNorm
 	conv    *ops.Conv
@@ -71,7 +72,8 @@ func (l *layered) forwardNode(g *Node) layeredNode {
 	for _, id := range g.In {
 		n.in = append(n.in, l.maps[id].All())
 	}
-	x := l.concatenate(g, &n)
+	x := l.aggregate(g, &n)
+	n.x = x
 	if g.BN != "" {
 		x = l.normalise(g, &n, x)
 	}
@@ -94,12 +96,31 @@ func window(g *Node) ops.Window {
 	return ops.Window{R: uint32(g.R), S: uint32(g.S), Stride: uint32(g.Stride), Pad: uint32(g.Pad)}
 }
 
-// concatenate copies the inputs into one block; a single input is its own
-// concatenation.
-func (l *layered) concatenate(g *Node, n *layeredNode) ops.View {
-	if len(n.in) == 1 {
+// aggregate returns the inputs together; a single one is its own concatenation
+// and its own sum.
+func (l *layered) aggregate(g *Node, n *layeredNode) ops.View {
+	switch {
+	case len(n.in) == 1:
 		return n.in[0]
+	case l.Graph.Config.Form == Sum:
+		return l.sum(g, n)
 	}
+	return l.concatenate(g, n)
+}
+
+// sum adds the inputs up in a block of its own.
+func (l *layered) sum(g *Node, n *layeredNode) ops.View {
+	from := n.in[0].Block
+	sum := l.block(g.Name+"/sum", g.C, int(from.H), int(from.W)).All()
+	l.program.add(Forward, ops.Copy{Env: l.env, Label: g.Name + "/sum", X: n.in[0], Y: sum}.Steps)
+	for _, x := range n.in[1:] {
+		l.program.add(Forward, ops.Add{Env: l.env, Label: g.Name + "/sum", X: x, Y: sum}.Steps)
+	}
+	return sum
+}
+
+// concatenate copies the inputs into one block.
+func (l *layered) concatenate(g *Node, n *layeredNode) ops.View {
 	from := n.in[0].Block
 	cat := l.block(g.Name+"/concat", g.C, int(from.H), int(from.W)).All()
 	n.concat = &ops.Concat{Env: l.env, Label: g.Name + "/concat", X: n.in, Y: cat}
@@ -165,7 +186,7 @@ func (l *layered) backwardNode(g *Node, n *layeredNode) {
 		l.program.add(Backward, n.conv.BackwardWeights)
 		return
 	}
-	dy := l.block(g.Name+"/dbn", g.C, int(n.bn.X.Block.H), int(n.bn.X.Block.W)).All()
+	dy := l.block(g.Name+"/dbn", g.C, int(n.x.Block.H), int(n.x.Block.W)).All()
 	switch g.Kind {
 	case Head:
 		n.global.DY, n.global.DX = n.linear.DX, dy
@@ -197,8 +218,12 @@ func (l *layered) backwardConv(g *Node, n *layeredNode, dx ops.View) {
 }
 
 // backwardInputs takes dy, the gradient of the activated input, through batch
-// norm and concatenation to the gradients of the maps that were read.
+// norm and concatenation or sum to the gradients of the maps that were read.
 func (l *layered) backwardInputs(g *Node, n *layeredNode, dy ops.View) {
+	if l.Graph.Config.Form == Sum {
+		l.backwardSum(g, n, dy)
+		return
+	}
 	n.bn.DY, n.bn.DX = dy, dy
 	if n.concat == nil {
 		id := g.In[0]
@@ -214,4 +239,21 @@ func (l *layered) backwardInputs(g *Node, n *layeredNode, dy ops.View) {
 		l.begun[id] = true
 	}
 	l.program.add(Backward, n.bn.Backward, n.concat.Backward)
+}
+
+// backwardSum takes dy through batch norm, where there is one, and hands all of it
+// to each map that was read.
+func (l *layered) backwardSum(g *Node, n *layeredNode, dy ops.View) {
+	if n.bn != nil {
+		n.bn.DY, n.bn.DX = dy, dy
+		l.program.add(Backward, n.bn.Backward)
+	}
+	for _, id := range g.In {
+		if dx := l.dmaps[id].All(); l.begun[id] {
+			l.program.add(Backward, ops.Add{Env: l.env, Label: g.Name, X: dy, Y: dx}.Steps)
+		} else {
+			l.program.add(Backward, ops.Copy{Env: l.env, Label: g.Name, X: dy, Y: dx}.Steps)
+		}
+		l.begun[id] = true
+	}
 }

@@ -93,6 +93,9 @@ func (o *Options) setDefaults(g *Graph) error {
 	if channels > 4 && !o.Floats {
 		return fmt.Errorf("sparsenet: images of %d channels: bytes are fed for at most 4", channels)
 	}
+	if o.Recompute && g.Config.Form == Sum {
+		return fmt.Errorf("sparsenet: recompute is for the concat form; leave it out")
+	}
 	if o.Recompute && (o.Engine != Arena || !g.Config.Bottleneck) {
 		return fmt.Errorf("sparsenet: recompute is for the arena engine and networks with bottlenecks, whose outputs it computes again; leave it out")
 	}
@@ -154,7 +157,11 @@ func NewNetwork(g *Graph, o Options) (*Network, error) {
 	case Layered:
 		n.buildLayered()
 	case Arena:
-		n.buildArena()
+		if g.Config.Form == Sum {
+			n.buildSumArena()
+		} else {
+			n.buildArena()
+		}
 	default:
 		return nil, fmt.Errorf("sparsenet: unknown engine %q", o.Engine)
 	}

@@ -21,6 +21,8 @@ dense-100-12 dense-100-24 dense-100-36 dense-100-16x32x64
 dense-400-12 dense-1000-12
 dense-bc-100-12 dense-bc-100-24 dense-bc-100-16x32x64 dense-bc-100-32x64x128
 dense-bc-190-40 dense-bc-250-24
+sparse-sum-20-16x32x64 sparse-sum-56-16x32x64 sparse-sum-110-16x32x64 sparse-sum-bc-164-64x128x256 sparse-sum-bc-1001-64x128x256
+dense-sum-20-16x32x64 dense-sum-56-16x32x64 dense-sum-110-16x32x64 dense-sum-bc-164-64x128x256 dense-sum-bc-1001-64x128x256
 imagenet-sparse-121-32-init2k imagenet-sparse-161-48-init2k imagenet-sparse-169-32-init2k
 imagenet-sparse-201-32-init2k imagenet-sparse-264-32-init2k
 imagenet-sparse-121-32-paper imagenet-sparse-169-32-paper imagenet-sparse-201-32-paper imagenet-sparse-201-48-paper
@@ -31,16 +33,16 @@ imagenet-dense-121-32 imagenet-dense-161-48 imagenet-dense-169-32 imagenet-dense
 func Presets() []string { return slices.Clone(presetNames) }
 
 // presetForm is the grammar of preset names.
-var presetForm = regexp.MustCompile(`^(imagenet-)?(sparse|dense|powers[0-9]+)(-bc)?-([0-9]+)-([0-9]+(?:x[0-9]+)*)(-init[12]k|-paper)?(?:-c([0-9]+))?$`)
+var presetForm = regexp.MustCompile(`^(imagenet-)?(sparse|dense|powers[0-9]+)(-sum)?(-bc)?-([0-9]+)-([0-9]+(?:x[0-9]+)*)(-init[12]k|-paper)?(?:-c([0-9]+))?$`)
 
-const presetGrammar = "[imagenet-]sparse|dense|powersBASE[-bc]-DEPTH-GROWTH[xGROWTH...][-init1k|-init2k|-paper][-cCLASSES]"
+const presetGrammar = "[imagenet-]sparse|dense|powersBASE[-sum][-bc]-DEPTH-GROWTH[xGROWTH...][-init1k|-init2k|-paper][-cCLASSES]"
 
 // Preset returns the network that name describes, which need not be one of
 // Presets:
 //
-//	[imagenet-]sparse|dense|powersBASE[-bc]-DEPTH-GROWTH[xGROWTH...][-init1k|-init2k|-paper][-cCLASSES]
+//	[imagenet-]sparse|dense|powersBASE[-sum][-bc]-DEPTH-GROWTH[xGROWTH...][-init1k|-init2k|-paper][-cCLASSES]
 //
-// sparse is powers2. ImageNet networks always have bottlenecks. init1k and
+// sparse is powers2, sum the sum form, in which dense is ResNet. ImageNet networks always have bottlenecks. init1k and
 // init2k are initial channels of one or two times the growth (the default);
 // paper is init1k with the 3×3 head that the SparseNet paper's ImageNet counts
 // imply. An unknown name is an error with suggestions; one that fits the grammar
@@ -51,7 +53,10 @@ func Preset(name string) (Config, error) {
 		return Config{}, fmt.Errorf("sparsenet: unknown preset %q; did you mean %s? (any %s will do)", name, suggest(name, presetNames), presetGrammar)
 	}
 	var c Config
-	c.Bottleneck = m[3] != ""
+	c.Bottleneck = m[4] != ""
+	if m[3] != "" {
+		c.Form = Sum
+	}
 	if m[1] != "" {
 		c.Stem, c.Bottleneck = ImageNet, true
 	}
@@ -59,23 +64,23 @@ func Preset(name string) (Config, error) {
 	if c.Wiring, err = presetWiring(m[2]); err != nil {
 		return Config{}, fmt.Errorf("%w (preset %q)", err, name)
 	}
-	growth, err := parseInts(m[5], "x")
+	growth, err := parseInts(m[6], "x")
 	if err != nil {
-		return Config{}, fmt.Errorf("sparsenet: preset %q: growth %s is out of range", name, m[5])
+		return Config{}, fmt.Errorf("sparsenet: preset %q: growth %s is out of range", name, m[6])
 	}
 	c.Growth = growth
-	if c.Depth, err = strconv.Atoi(m[4]); err != nil {
-		return Config{}, fmt.Errorf("sparsenet: preset %q: depth %s is out of range", name, m[4])
+	if c.Depth, err = strconv.Atoi(m[5]); err != nil {
+		return Config{}, fmt.Errorf("sparsenet: preset %q: depth %s is out of range", name, m[5])
 	}
-	switch m[6] {
+	switch m[7] {
 	case "-paper":
 		c.InitChannels, c.HeadGrid = growth[0], 3
 	case "-init1k":
 		c.InitChannels = growth[0]
 	}
-	if m[7] != "" {
-		if c.Classes, err = strconv.Atoi(m[7]); err != nil || c.Classes == 0 {
-			return Config{}, fmt.Errorf("sparsenet: preset %q: %s classes are out of range", name, m[7])
+	if m[8] != "" {
+		if c.Classes, err = strconv.Atoi(m[8]); err != nil || c.Classes == 0 {
+			return Config{}, fmt.Errorf("sparsenet: preset %q: %s classes are out of range", name, m[8])
 		}
 	}
 	return c, c.Validate()
@@ -117,6 +122,9 @@ func (c Config) stemName() string {
 	} else if c.Wiring.Name != "powers" {
 		name = c.Wiring.Name
 	}
+	if c.Form == Sum {
+		name += "-sum"
+	}
 	if c.Stem == ImageNet {
 		name = "imagenet-" + name
 	} else if c.Bottleneck {
@@ -124,6 +132,7 @@ func (c Config) stemName() string {
 	}
 	name += fmt.Sprintf("-%d-%s", c.Depth, strings.ReplaceAll(join(c.briefGrowth()), ",", "x"))
 	switch {
+	case c.Form == Sum:
 	case c.HeadGrid == 3 && c.InitChannels == c.Growth[0]:
 		name += "-paper"
 	case c.InitChannels == c.Growth[0]:
@@ -145,7 +154,7 @@ func (c Config) briefGrowth() []int {
 // sameLayers reports whether two resolved networks have the same layers.
 func (c Config) sameLayers(d Config) bool {
 	return slices.Equal(c.Growth, d.Growth) && slices.Equal(c.Blocks, d.Blocks) && c.Bottleneck == d.Bottleneck &&
-		c.Compression == d.Compression && c.InitChannels == d.InitChannels && c.Stem == d.Stem && c.HeadGrid == d.HeadGrid
+		c.Form == d.Form && c.Compression == d.Compression && c.InitChannels == d.InitChannels && c.Stem == d.Stem && c.HeadGrid == d.HeadGrid
 }
 
 // suggest returns the three names nearest to s, as "a, b or c": those that share

@@ -18,6 +18,7 @@ func (c Config) Resolve() (Config, error) {
 	e := new(ConfigError)
 	c.Growth, c.Blocks = slices.Clone(c.Growth), slices.Clone(c.Blocks)
 	c.resolveStem(e)
+	c.resolveForm(e)
 	c.resolveBlocks(e)
 	c.resolveGrowth(e)
 	c.resolveWiring(e)
@@ -43,15 +44,49 @@ func (c *Config) resolveStem(e *ConfigError) {
 	}
 }
 
+func (c *Config) resolveForm(e *ConfigError) {
+	setDefault(&c.Form, Concat)
+	if c.Form != Concat && c.Form != Sum {
+		e.add("form", strconv.Quote(string(c.Form)), "unknown", "use concat or sum")
+		c.Form = Concat
+	}
+	if c.Form == Concat {
+		return
+	}
+	if c.Compression != 0 && c.Compression != 1 {
+		e.add("compression", c.Compression, "the sum form has no transitions", "leave it out")
+	}
+	setDefault(&c.Compression, 1)
+	for _, k := range c.Growth {
+		if c.Bottleneck && k%4 != 0 {
+			e.add("growth", k, "a bottleneck of the sum form is a quarter as wide", "use a multiple of 4")
+			return
+		}
+	}
+}
+
+// perLayer returns the convolutions of a layer.
+func (c *Config) perLayer() int {
+	n := 1
+	if c.Form == Sum {
+		n++
+	}
+	if c.Bottleneck {
+		n++
+	}
+	return n
+}
+
 // resolveBlocks makes Blocks out of Depth, or Depth out of Blocks.
 func (c *Config) resolveBlocks(e *ConfigError) {
-	per := 1 // convolutions per layer
-	if c.Bottleneck {
-		per = 2
-	}
+	per := c.perLayer()
 	if len(c.Blocks) > 0 {
 		c.checkBlocks(e)
 		c.Depth = c.countDepth(per)
+		return
+	}
+	if c.Stem == ImageNet && c.Form == Sum {
+		e.add("depth", c.Depth, "says nothing of the stages with the ImageNet stem and the sum form", "give the layers of each stage as blocks, such as 3,4,6,3")
 		return
 	}
 	if c.Stem == ImageNet {
@@ -66,12 +101,21 @@ func (c *Config) resolveBlocks(e *ConfigError) {
 		}
 		return
 	}
-	unit := 3 * per
-	if n := (c.Depth - 4) / unit; n >= 1 && (c.Depth-4)%unit == 0 && 3*n <= maxLayers {
+	unit, rest := 3*per, c.unstaged(3)
+	if n := (c.Depth - rest) / unit; n >= 1 && (c.Depth-rest)%unit == 0 && 3*n <= maxLayers {
 		c.Blocks = []int{n, n, n}
 		return
 	}
-	c.depthFault(e, unit)
+	c.depthFault(e, unit, rest)
+}
+
+// unstaged returns the weighted layers outside of the stages: stem, classifier,
+// and the transitions between as many stages.
+func (c *Config) unstaged(stages int) int {
+	if c.Form == Sum {
+		return 2
+	}
+	return 1 + stages
 }
 
 // countDepth returns the depth of Blocks with per convolutions per layer.
@@ -79,26 +123,23 @@ func (c *Config) countDepth(per int) int {
 	if c.Stem == ImageNet && c.Bottleneck && slices.Equal(c.Blocks, imagenetBlocks[264]) {
 		return 264 // as published, though it counts to 265
 	}
-	depth := 1 + len(c.Blocks) // stem, transitions, classifier
+	depth := c.unstaged(len(c.Blocks))
 	for _, n := range c.Blocks {
 		depth += per * n
 	}
 	return depth
 }
 
-func (c *Config) depthFault(e *ConfigError, unit int) {
-	what := "one convolution per layer in each of three stages"
-	if unit == 6 {
-		what = "two convolutions per layer in each of three stages"
-	}
-	bound := fmt.Sprintf("does not fit, (depth-4) must be a multiple of %d, %s", unit, what)
-	low, high := 4+unit, 4+maxLayers/3*unit
+func (c *Config) depthFault(e *ConfigError, unit, rest int) {
+	what := [...]string{3: "one convolution", 6: "two convolutions", 9: "three convolutions"}[unit] + " per layer in each of three stages"
+	bound := fmt.Sprintf("does not fit, (depth-%d) must be a multiple of %d, %s", rest, unit, what)
+	low, high := rest+unit, rest+maxLayers/3*unit
 	way := fmt.Sprintf("nearest is %d", low)
-	switch n := (c.Depth - 4) / unit; {
+	switch n := (c.Depth - rest) / unit; {
 	case c.Depth > high:
 		bound, way = fmt.Sprintf("more than %d layers", maxLayers), fmt.Sprintf("at most %d", high)
 	case c.Depth > low:
-		way = fmt.Sprintf("nearest are %d and %d", 4+n*unit, 4+(n+1)*unit)
+		way = fmt.Sprintf("nearest are %d and %d", rest+n*unit, rest+(n+1)*unit)
 	}
 	e.add("depth", c.Depth, bound, way)
 }
@@ -146,7 +187,14 @@ func (c *Config) resolveGrowth(e *ConfigError) {
 			return
 		}
 	}
-	setDefault(&c.InitChannels, 2*c.Growth[0])
+	switch {
+	case c.Form == Concat:
+		setDefault(&c.InitChannels, 2*c.Growth[0])
+	case c.Bottleneck:
+		setDefault(&c.InitChannels, max(1, c.Growth[0]/4))
+	default:
+		setDefault(&c.InitChannels, c.Growth[0])
+	}
 }
 
 func (c *Config) resolveWiring(e *ConfigError) {
@@ -190,7 +238,7 @@ func (c *Config) resolveNumbers(e *ConfigError) {
 		e.add("classes", c.Classes, "out of range", fmt.Sprintf("use 1 to %d", maxClasses))
 	}
 	if len(c.Growth) > 0 && (c.InitChannels < 1 || c.InitChannels > maxChannels) {
-		e.add("init_channels", c.InitChannels, "out of range", fmt.Sprintf("use 1 to %d, or 0 for twice the growth", maxChannels))
+		e.add("init_channels", c.InitChannels, "out of range", fmt.Sprintf("use 1 to %d, or 0 for the default: twice the growth, in the sum form the growth", maxChannels))
 	}
 	setDefault(&c.HeadGrid, 1)
 }
@@ -203,7 +251,9 @@ func (c *Config) checkSize(e *ConfigError) {
 		return
 	}
 	h, w := c.Stem.stageSize(in.H, in.W)
-	h, w = h>>(c.stages()-1), w>>(c.stages()-1)
+	for range c.stages() - 1 {
+		h, w = c.nextSide(h), c.nextSide(w)
+	}
 	if least := c.leastSide(1); h < 1 || w < 1 {
 		e.add("input", in, fmt.Sprintf("shrinks to nothing over %d stages", c.stages()), fmt.Sprintf("use sides of at least %d, or fewer stages", least))
 		return
@@ -211,6 +261,14 @@ func (c *Config) checkSize(e *ConfigError) {
 	if c.HeadGrid < 1 || c.HeadGrid > min(h, w) {
 		e.add("head_grid", c.HeadGrid, fmt.Sprintf("the last stage has %d×%d pixels", h, w), fmt.Sprintf("use 1 to %d", min(h, w)))
 	}
+}
+
+// nextSide returns the side of a stage that follows one of n pixels.
+func (c *Config) nextSide(n int) int {
+	if c.Form == Sum {
+		return ceil(n, 2)
+	}
+	return n / 2
 }
 
 // stageSize returns the size of the first stage for an image of h×w.

@@ -42,6 +42,7 @@ func TestTrafficGolden(t *testing.T) {
 		{"sparse-40-12", Options{Batch: 64, Class: ops.Quad}},
 		{"dense-40-12", Options{Batch: 64}},
 		{"sparse-bc-100-24", Options{Batch: 16}},
+		{"sparse-sum-20-16x32x64", Options{Batch: 64}},
 	} {
 		n := network(t, c.preset, c.Options)
 		name := fmt.Sprintf("%s-%s", c.preset, n.Engine)

@@ -15,7 +15,7 @@ import (
 // its initial parameters, the images and labels in the order they were fed, and
 // what came of them. The tensors are read from the file when they are compared.
 // tools/traces/make_traces.py writes such files with PyTorch. Of the header's
-// fields depth stands for blocks; init_channels and stem may be missing.
+// fields depth stands for blocks; init_channels, stem and form may be missing.
 type Trace struct {
 	Config                        sparsenet.Config
 	Batch, Steps                  int
@@ -78,7 +78,7 @@ func (t *Trace) read(m meta) error {
 	note(m.list("growth", &t.Config.Growth))
 	note(m.json("bounds", &t.Bounds))
 	t.Config.Bottleneck = m["bottleneck"] == "True"
-	t.Config.Stem = sparsenet.Stem(m["stem"])
+	t.Config.Stem, t.Config.Form = sparsenet.Stem(m["stem"]), sparsenet.Form(m["form"])
 	w, err := sparsenet.ParseWiring(m["wiring"])
 	note(err)
 	t.Config.Wiring = w

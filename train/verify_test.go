@@ -31,6 +31,9 @@ var traces = []string{
 	"testdata/bottleneck-22-k345.safetensors",
 	"testdata/powers3-19-k3.safetensors",
 	"testdata/imagenet-k3.safetensors",
+	"testdata/sum-22-k456.safetensors",
+	"testdata/sum-resnet-k345.safetensors",
+	"testdata/sum-bottleneck-k8.safetensors",
 }
 
 // verify replays the trace at path on the device of the tests.

@@ -18,6 +18,7 @@ type netFlags struct {
 	depth        int
 	growth       string
 	wiring       string
+	form         string
 	bottleneck   bool
 	compression  float64
 	initChannels int
@@ -31,7 +32,7 @@ type netFlags struct {
 
 // netFlagNames are all of them.
 var netFlagNames = []string{
-	"preset", "depth", "growth", "wiring", "bottleneck", "compression",
+	"preset", "depth", "growth", "wiring", "form", "bottleneck", "compression",
 	"init-channels", "blocks", "classes", "input", "stem", "dropout",
 }
 
@@ -41,12 +42,13 @@ func addNetFlags(cmd *cobra.Command) *netFlags {
 	s := f.flags
 	s.SortFlags = false
 	s.StringVar(&f.preset, "preset", "", "a network by name, such as sparse-40-24 (see 'sparsenet models'); other flags change it")
-	s.IntVar(&f.depth, "depth", 40, "weighted layers on the longest path; 121 with the imagenet stem")
-	s.StringVar(&f.growth, "growth", "12", "maps that a layer adds: one number, or one per stage, as in 16,32,64; 32 with the imagenet stem")
+	s.IntVar(&f.depth, "depth", 40, "weighted layers on the longest path; 121 with the imagenet stem, 20 in the sum form")
+	s.StringVar(&f.growth, "growth", "12", "maps that a layer adds: one number, or one per stage, as in 16,32,64; 32 with the imagenet stem, 16,32,64 in the sum form")
 	s.StringVar(&f.wiring, "wiring", "powers", "which maps a layer reads: powers, powers:3 (any base) or dense")
+	s.StringVar(&f.form, "form", "concat", "how they come together: concat, or sum as in a ResNet, where growth is the width of a stage")
 	s.BoolVar(&f.bottleneck, "bottleneck", false, "1x1 convolutions before the 3x3; on with the imagenet stem")
 	s.Float64Var(&f.compression, "compression", 0, "share of channels that a transition keeps (default 0.5 with bottleneck, 1 without)")
-	s.IntVar(&f.initChannels, "init-channels", 0, "width of the first stage's input (default twice the growth)")
+	s.IntVar(&f.initChannels, "init-channels", 0, "width of the first stage's input (default twice the growth; in the sum form the growth, or with bottleneck a quarter)")
 	s.StringVar(&f.blocks, "blocks", "", "layers of each stage, as in 6,12,24,16, instead of a depth")
 	s.IntVar(&f.classes, "classes", 0, "number of classes (default 10; 1000 with the imagenet stem)")
 	s.StringVar(&f.input, "input", "", "height x width x channels (default 32x32x3; 224x224x3 with the imagenet stem)")
@@ -89,6 +91,8 @@ func (f *netFlags) base() (sparsenet.Config, error) {
 		return sparsenet.Preset(f.preset)
 	case f.flags.Changed("preset"):
 		return sparsenet.Config{}, fmt.Errorf("preset is empty; see 'sparsenet models' for names")
+	case sparsenet.Form(f.form) == sparsenet.Sum:
+		return sparsenet.Config{Depth: 20, Growth: []int{16, 32, 64}}, nil
 	case sparsenet.Stem(f.stem) == sparsenet.ImageNet:
 		return sparsenet.Config{Stem: sparsenet.ImageNet, Depth: 121, Growth: []int{32}, Bottleneck: true}, nil
 	}
@@ -133,6 +137,11 @@ func (f *netFlags) change(c *sparsenet.Config) (err error) {
 // changeShape applies depth, growth, stem and what follows from them.
 func (f *netFlags) changeShape(c *sparsenet.Config) (err error) {
 	on := f.flags.Changed
+	if on("form") {
+		if c.Form, err = sparsenet.ParseForm(f.form); err != nil {
+			return err
+		}
+	}
 	if on("stem") {
 		c.Stem = sparsenet.Stem(f.stem)
 	}

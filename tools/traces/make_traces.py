@@ -36,6 +36,9 @@ TRACES = {
     "bottleneck-22-k345": dict(BASE, blocks=[3, 3, 3], growth=[3, 4, 5], bottleneck=True, compression=0.5, classes=7),
     "powers3-19-k3": dict(BASE, blocks=[5, 5, 5], growth=[3, 3, 3], wiring="powers:3"),
     "imagenet-k3": dict(BASE, blocks=[2, 3, 2, 2], growth=[3] * 4, bottleneck=True, compression=0.5, classes=5, stem="imagenet", input=(1, 64, 64), steps=2),
+    "sum-22-k456": dict(BASE, blocks=[5, 3, 2], growth=[4, 5, 6], form="sum"),
+    "sum-resnet-k345": dict(BASE, blocks=[3, 3, 3], growth=[3, 4, 5], form="sum", wiring="dense", input=(3, 15, 13)),
+    "sum-bottleneck-k8": dict(BASE, blocks=[4, 3], growth=[8, 12], form="sum", bottleneck=True, wiring="powers:3", classes=5),
 }
 
 
@@ -138,6 +141,61 @@ class Net(nn.Module):
         return self.classifier.linear(x)
 
 
+class SumNet(Net):
+    """SparseNet[+], or with dense wiring a pre-activation ResNet: every layer reads the sum of what the wiring says.
+
+    The first layer of a stage reads the stage before, with a stride of 2, and so does the 1x1 convolution that makes
+    the first map of the stage. In the first stage there is one only if the stem's width is not that of the stage.
+    """
+
+    def __init__(self, t):
+        nn.Module.__init__(self)
+        self.t = t
+        growth, f = t["growth"], nn.Module()
+        self.features = f
+        self.init = c = growth[0] // 4 if t["bottleneck"] else growth[0]
+        f.conv0 = Conv(t["input"][0], c, 3)
+        for s, (layers, k) in enumerate(zip(t["blocks"], growth)):
+            stage, stride = nn.Module(), 2 if s else 1
+            if s or c != k:
+                stage.shortcut = Conv(c, k, 1, stride)
+            for l in range(1, layers + 1):
+                stage.add_module(f"block-{l}", self.block(c if l == 1 else k, k, stride if l == 1 else 1))
+            f.add_module(f"dense-stage-{s}", stage)
+            c = k
+        f.norm_last = nn.BatchNorm2d(c)
+        self.classifier = nn.Module()
+        self.classifier.linear = nn.Linear(c, t["classes"])
+
+    def block(self, c, k, stride):
+        b = nn.Module()
+        widths, sizes = [c, k, k], [3, 3]
+        if self.t["bottleneck"]:
+            widths, sizes = [c, k // 4, k // 4, k], [1, 3, 1]
+        for i, r in enumerate(sizes):
+            b.add_module(f"bn{i+1}", nn.BatchNorm2d(widths[i]))
+            b.add_module(f"conv{i+1}", Conv(widths[i], widths[i + 1], r, stride if i == sizes.index(3) else 1))
+        return b
+
+    def forward(self, x):
+        t, f = self.t, self.features
+        x = f.conv0(x)
+        for s, layers in enumerate(t["blocks"]):
+            stage = f.get_submodule(f"dense-stage-{s}")
+            maps = [stage.shortcut(x) if hasattr(stage, "shortcut") else x]
+            for l in range(1, layers + 1):
+                if l > 1:
+                    x = sum(maps[m] for m in reads(t["wiring"], l))
+                maps.append(self.run(stage.get_submodule(f"block-{l}"), x))
+            x = sum(maps[m] for m in reads(t["wiring"], layers + 1))
+        x = F.relu(f.norm_last(x)).mean((2, 3))
+        return self.classifier.linear(x)
+
+
+def network(t):
+    return (SumNet if t["form"] == "sum" else Net)(t)
+
+
 def start(net, rng):
     """Draws parameters and running statistics in float32; gamma and beta are not 1 and 0, so that a wrong one shows."""
     draw = {}
@@ -174,7 +232,7 @@ def images(t, rng):
 
 def train(t, init, image, label, dtype, noise=0.0):
     """Runs the steps of a trace and returns its tensors."""
-    net = Net(t).to(dtype)
+    net = network(t).to(dtype)
     Conv.noise = noise
     net.load_state_dict({k: torch.tensor(v) for k, v in init.items()}, strict=False)
     sgd = torch.optim.SGD(net.parameters(), lr=RATE, momentum=MOMENTUM, nesterov=True, weight_decay=DECAY)
@@ -224,7 +282,7 @@ def make(name, t, folder):
     best, cost = None, np.inf
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        init, (image, label) = start(Net(t), rng), images(t, rng)
+        init, (image, label) = start(network(t), rng), images(t, rng)
         want, parameters = train(t, init, image, label, torch.float64)
         b = bounds(t, init, image, label, want)
         beyond = max(v / f for g in FLOORS for v, f in zip(b[g], FLOORS[g]))
@@ -235,7 +293,7 @@ def make(name, t, folder):
     seed, init, image, label, want, parameters, b = best
     tensors = {"input": image, "label": label, **{"init." + k: v for k, v in init.items()}, **want}
     meta = {
-        "blocks": t["blocks"], "growth": t["growth"], "init_channels": Net(t).init, "wiring": t["wiring"], "form": t["form"],
+        "blocks": t["blocks"], "growth": t["growth"], "init_channels": network(t).init, "wiring": t["wiring"], "form": t["form"],
         "stem": t["stem"], "bottleneck": t["bottleneck"], "compression": t["compression"], "classes": t["classes"],
         "batch": t["batch"], "steps": t["steps"], "learning_rate": RATE, "parameters": parameters, "seed": seed,
         "optimizer": f"sgd momentum={MOMENTUM} nesterov weight_decay=1e-4 on every parameter",
