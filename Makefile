@@ -26,7 +26,10 @@ race:     ## data races on the host side
 fuzz:     ## a minute per fuzz target
 	tools/fuzz.sh $(FUZZTIME)
 
+crash:    ## 200 kills and 40 signals at random moments, a full disk, flipped bits
+	SPARSEVK_SLOW=1 go test -count=1 -v -timeout=60m -run='^Test(Kills|Terminated|SecondSignal|FlippedBits|DiskFillsUp)$$' ./cmd/sparsenet
+
 bench:    ## lines for benchstat; never compared across devices
 	SPARSEVK_GPU=require go test -run='^$$' -bench=. -count=6 -timeout=60m ./...
 
-.PHONY: help run test generate check race fuzz bench
+.PHONY: help run test generate check race fuzz crash bench

@@ -171,7 +171,7 @@ func TestAFullDiskKeepsTheCheckpointBefore(t *testing.T) {
 	r.disk = disk
 	_, err = r.Save(state(5), weights(5))
 	require.ErrorIs(t, err, errFull)
-	assert.ErrorContains(t, err, "there is none before it")
+	assert.ErrorContains(t, err, "no checkpoint is kept")
 
 	disk.left = math.MaxInt
 	before, err := r.Save(state(10), weights(10))

@@ -103,10 +103,7 @@ func (r *Run) WriteJSON(name string, v any) error {
 func (r *Run) Save(s State, tensors []safetensors.Tensor) (string, error) {
 	path := filepath.Join(r.Dir, checkpointsDir, fmt.Sprintf("%s%012d%s", stepPrefix, s.Step, stepSuffix))
 	if err := saveCheckpoint(r.disk, path, s, tensors); err != nil {
-		if steps, listing := listSteps(r.Dir); listing == nil && len(steps) > 0 {
-			return "", fmt.Errorf("%w; kept is %s", err, steps[0].path)
-		}
-		return "", fmt.Errorf("%w; there is none before it", err)
+		return "", r.kept(err)
 	}
 	if err := r.prune(s.Step); err != nil {
 		return path, fmt.Errorf("train: old checkpoints: %w", err)
@@ -117,7 +114,18 @@ func (r *Run) Save(s State, tensors []safetensors.Tensor) (string, error) {
 // SaveBest writes the checkpoint that validated best, in a file of its own.
 func (r *Run) SaveBest(s State, tensors []safetensors.Tensor) (string, error) {
 	path := filepath.Join(r.Dir, checkpointsDir, bestName)
-	return path, saveCheckpoint(r.disk, path, s, tensors)
+	if err := saveCheckpoint(r.disk, path, s, tensors); err != nil {
+		return "", r.kept(err)
+	}
+	return path, nil
+}
+
+// kept adds to an error of writing which checkpoint there is to go on from.
+func (r *Run) kept(err error) error {
+	if steps, listing := listSteps(r.Dir); listing == nil && len(steps) > 0 {
+		return fmt.Errorf("%w; kept is %s", err, steps[0].path)
+	}
+	return fmt.Errorf("%w; no checkpoint is kept", err)
 }
 
 // prune removes checkpoints of steps before the given one, except the last. It

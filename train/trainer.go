@@ -64,14 +64,22 @@ type Epoch struct {
 	Checkpoint      string  // path of the checkpoint, if one was written
 }
 
-// Loop trains epoch after epoch. When ctx ends, the step in flight is finished,
-// a checkpoint written, and a last Epoch with Stopped yielded. An error ends the
-// loop; checkpoints written before it stay.
+// Loop trains epoch after epoch. A new run begins with a checkpoint, so that one
+// that is killed can always go on, and that a directory which cannot be written
+// to is found before the first step. When ctx ends, the step in flight is
+// finished, a checkpoint written, and a last Epoch with Stopped yielded. An error
+// ends the loop; checkpoints written before it stay.
 func (t *Trainer) Loop(ctx context.Context) iter.Seq2[Epoch, error] {
 	return func(yield func(Epoch, error) bool) {
 		if err := t.check(); err != nil {
 			yield(Epoch{}, err)
 			return
+		}
+		if t.state.Step == 0 {
+			if _, err := t.save(); err != nil {
+				yield(Epoch{}, err)
+				return
+			}
 		}
 		for t.state.Epoch < uint64(t.Epochs) {
 			e, err := t.epoch(ctx)
@@ -144,21 +152,22 @@ func (t *Trainer) config() map[string]string {
 // epoch trains from where the state stands to the end of its epoch.
 func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 	batches := t.Train.Train(t.state.Epoch)
-	if t.state.Position == 0 {
+	n, first := batches.Len(), t.state.Position
+	if first == 0 {
 		t.state.Loss, t.state.Correct, t.state.Images = 0, 0, 0
 	}
-	e := Epoch{}
-	start, first := time.Now(), t.state.Position
-	for i := t.state.Position; i < uint64(batches.Len()); i++ {
+	e := Epoch{Rate: t.rate(max(1, int(first))-1, n)}
+	start := time.Now()
+	for i := first; i < uint64(n); i++ {
 		if ctx.Err() != nil {
 			e.Stopped = true
 			break
 		}
 		var err error
-		if e.Rate, err = t.step(batches.At(int(i)), int(i), batches.Len()); err != nil {
+		if e.Rate, err = t.step(batches.At(int(i)), int(i), n); err != nil {
 			return e, err
 		}
-		if t.Every > 0 && t.state.Step%t.Every == 0 && i+1 < uint64(batches.Len()) {
+		if t.Every > 0 && t.state.Step%t.Every == 0 && i+1 < uint64(n) {
 			if _, err := t.save(); err != nil {
 				return e, err
 			}
@@ -169,8 +178,26 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 	return t.finish(ctx, e)
 }
 
-// finish closes an epoch: validation, metrics, checkpoint.
+// rate is the learning rate of batch i of n in the current epoch.
+func (t *Trainer) rate(i, n int) float64 {
+	return t.LR.At(float64(t.state.Epoch) + float64(i)/float64(n))
+}
+
+// finish closes an epoch: validation, metrics, checkpoint. One that was stopped,
+// in its validation too, is not closed: it has no line in the metrics, and the
+// resumed run does the rest of it, of which nothing but the validation may be left.
 func (t *Trainer) finish(ctx context.Context, e Epoch) (Epoch, error) {
+	if !e.Stopped && t.Valid.Set != nil {
+		s, err := Evaluate(ctx, t.Model, t.Valid)
+		switch {
+		case err == nil:
+			e.Valid = &s
+		case ctx.Err() != nil:
+			e.Stopped = true
+		default:
+			return e, err
+		}
+	}
 	if !e.Stopped {
 		t.state.Epoch++
 		t.state.Position = 0
@@ -180,32 +207,27 @@ func (t *Trainer) finish(ctx context.Context, e Epoch) (Epoch, error) {
 		e.Loss = t.state.Loss / float64(t.state.Images) * float64(t.Model.Batch)
 		e.Accuracy = float64(t.state.Correct) / float64(t.state.Images)
 	}
-	if e.Stopped { // no line in the metrics: the resumed run writes the whole epoch's
-		var err error
-		e.Checkpoint, err = t.save()
-		return e, err
-	}
-	if err := t.metric(KindEpoch, e.Rate, e.Loss, e.Accuracy, e.ImagesPerSecond, 0); err != nil {
-		return e, err
-	}
-	if t.Valid.Set != nil {
-		s, err := Evaluate(ctx, t.Model, t.Valid)
-		if err != nil && ctx.Err() == nil {
+	if !e.Stopped {
+		if err := t.record(e); err != nil {
 			return e, err
 		}
-		if err == nil {
-			e.Valid = &s
-			if err := t.metric(KindValid, e.Rate, s.Loss, s.Accuracy(), s.ImagesPerSecond, 0); err != nil {
-				return e, err
-			}
-		}
-	}
-	if err := t.saveBest(e); err != nil {
-		return e, err
 	}
 	var err error
 	e.Checkpoint, err = t.save()
 	return e, err
+}
+
+// record writes the lines of a closed epoch, and its model if it is the best.
+func (t *Trainer) record(e Epoch) error {
+	if err := t.metric(KindEpoch, e.Rate, e.Loss, e.Accuracy, e.ImagesPerSecond, 0); err != nil {
+		return err
+	}
+	if s := e.Valid; s != nil {
+		if err := t.metric(KindValid, e.Rate, s.Loss, s.Accuracy(), s.ImagesPerSecond, 0); err != nil {
+			return err
+		}
+	}
+	return t.saveBest(e)
 }
 
 // step trains on one batch and returns the learning rate it used.
@@ -214,7 +236,7 @@ func (t *Trainer) step(b data.Batch, i, n int) (float64, error) {
 	if err := feed(t.Model, b); err != nil {
 		return 0, err
 	}
-	rate := t.LR.At(float64(t.state.Epoch) + float64(i)/float64(n))
+	rate := t.rate(i, n)
 	r, err := t.Model.TrainStep(sparsenet.Hyper{
 		Rate: float32(rate), Momentum: float32(t.Momentum), Decay: float32(t.Decay),
 		Step: uint32(t.state.Step), Epoch: uint32(t.state.Epoch), Seed: t.Seed, Valid: b.Valid(),
@@ -260,7 +282,13 @@ func (t *Trainer) metric(kind string, rate, loss, accuracy, speed, norm float64)
 	if t.Metrics == nil {
 		return nil
 	}
-	return t.Metrics.Write(m)
+	if err := t.Metrics.Write(m); err != nil {
+		if t.Run != nil {
+			err = t.Run.kept(err)
+		}
+		return err
+	}
+	return nil
 }
 
 // Tested puts the evaluation of the test split into the metrics.

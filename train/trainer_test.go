@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -130,13 +131,27 @@ func bits(t *testing.T, tr *Trainer) (map[string][]byte, State) {
 	return all, tr.State()
 }
 
+// asJSON is a state as a checkpoint has it.
+func asJSON(t *testing.T, s State) string {
+	t.Helper()
+	b, err := json.Marshal(s)
+	require.NoError(t, err)
+	return string(b)
+}
+
 // A run that is stopped after any step and goes on in another process has the bits
-// of one that was not: within an epoch, at its end, with crops, mirrors and
-// dropout.
+// of one that was not: within an epoch, in the validation at its end, with crops,
+// mirrors, dropout and a rate that rises over one and a half epochs.
 func TestResumeHasTheSameBits(t *testing.T) {
+	open := func(y toy) *Trainer {
+		tr := newTrainer(t, y)
+		tr.LR = Warmup(1.5, 0.1, StepLR(0.05, 0.1, 2))
+		tr.Valid = data.Loader{Set: toySet(22, 2), Size: 4}
+		return tr
+	}
 	for _, engine := range engines {
-		setup := toy{Options: sparsenet.Options{Engine: engine, Pad: 2, Flip: true}, dropout: 0.2, epochs: 3}
-		whole := newTrainer(t, setup)
+		setup := toy{Options: sparsenet.Options{Engine: engine, Pad: 2, Flip: true}, dropout: 0.2, epochs: 3, dir: t.TempDir()}
+		whole := open(setup)
 		_, err := loop(t.Context(), whole)
 		require.NoError(t, err)
 		want, state := bits(t, whole)
@@ -144,12 +159,13 @@ func TestResumeHasTheSameBits(t *testing.T) {
 
 		for _, stop := range []uint64{4, 10, 17} {
 			setup.dir = t.TempDir()
-			first := newTrainer(t, setup)
+			first := open(setup)
 			epochs := stopAfter(t, first, stop)
 			require.NoError(t, first.Run.Close())
 			assert.Equal(t, stop, epochs[len(epochs)-1].Step)
+			assert.True(t, epochs[len(epochs)-1].Stopped)
 
-			second := newTrainer(t, setup)
+			second := open(setup)
 			c, damaged, err := Newest(setup.dir)
 			require.NoError(t, err)
 			require.Empty(t, damaged)
@@ -160,10 +176,10 @@ func TestResumeHasTheSameBits(t *testing.T) {
 			require.NoError(t, err)
 			got, now := bits(t, second)
 			assert.Equal(t, want, got, "%s, stopped after %d", engine, stop)
-			assert.Equal(t, state, now)
+			assert.Equal(t, asJSON(t, state), asJSON(t, now))
 		}
 		// what the comparison must catch: a run that skips one batch
-		skips := newTrainer(t, toy{Options: setup.Options, dropout: 0.2, epochs: 3})
+		skips := open(toy{Options: setup.Options, dropout: 0.2, epochs: 3})
 		require.NoError(t, skips.check())
 		skips.state.Position = 1
 		_, err = loop(t.Context(), skips)
@@ -265,7 +281,7 @@ func TestResumeAfterAKill(t *testing.T) {
 	require.NoError(t, tr.Run.Close())
 	steps, err := listSteps(setup.dir)
 	require.NoError(t, err)
-	require.Len(t, steps, 4, "after 3, 6, 9 and 10 steps")
+	require.Len(t, steps, 5, "before the first, and after 3, 6, 9 and 10 steps")
 	for _, s := range steps[:2] {
 		require.NoError(t, os.Remove(s.path))
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"sparsevk/ops/optest"
+	"sparsevk/gpu"
 	"sparsevk/sparsenet"
 )
 
@@ -152,7 +152,10 @@ func TestParseSize(t *testing.T) {
 // What the device hands out is what was planned, for both engines, training and
 // inference.
 func TestMemoryMeasured(t *testing.T) {
-	d := optest.Device(t)
+	needDevice(t)
+	d, err := gpu.Open(gpu.Options{}) // closed again: commands open theirs without validation
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, d.Close()) }()
 	for _, o := range []sparsenet.Options{
 		{Batch: 8}, {Batch: 8, Engine: sparsenet.Layered}, {Batch: 8, Inference: true, Chunk: 1 << 20},
 	} {

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// SIGTERM at random moments, in validation too: the run saves, exits with 0, and
+// goes on to the same bits. The moments count from the first checkpoint on: before
+// it there is nothing to save.
+func TestTerminated(t *testing.T) {
+	needProgram(t)
+	run := newTinyRun(t, t.TempDir())
+	want, q := run.measure(t)
+	signals := 4
+	if os.Getenv("SPARSEVK_SLOW") == "1" {
+		signals = 40
+	}
+	for stopped := 0; stopped < signals; {
+		r := run.in(t.TempDir())
+		names := arrivals(t, r.files(t))
+		for resume := false; stopped < signals; resume = true {
+			p := r.start(t, resume)
+			hit := p.strike(names, 1, q.run/2, syscall.SIGTERM)
+			code, out := p.end()
+			require.Zero(t, code, out)
+			if !hit {
+				break
+			}
+			step, _ := r.step(t)
+			require.Contains(t, out, fmt.Sprintf("  step %d  ", step), "the last line says what was saved")
+			stopped++
+		}
+		r.finish(t, true)
+		r.requireSame(t, want)
+	}
+}
+
+// The second signal ends the program at once, here while the first one cannot:
+// nobody reads its output.
+func TestSecondSignal(t *testing.T) {
+	needProgram(t)
+	r := newTinyRun(t, t.TempDir())
+	names := arrivals(t, r.dir)
+	_, full, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, full.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
+	for err == nil {
+		_, err = full.Write(make([]byte, 4096))
+	}
+	p := r.process(false)
+	p.cmd.Stdout = full
+	p.begin(t)
+	for name := range names {
+		if name == "lock" {
+			break
+		}
+	}
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-p.done:
+		require.Fail(t, "one signal ended it", p.out.String())
+	case <-time.After(300 * time.Millisecond):
+	}
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	code, _ := p.end()
+	require.Equal(t, -1, code)
+}
+
+// stoppedAt makes a run that was killed when it had a checkpoint of a step, and
+// so the one five steps before it too.
+func stoppedAt(t *testing.T, r tinyRun, step int) {
+	t.Helper()
+	names := arrivals(t, r.files(t))
+	p := r.start(t, false)
+	for name := range names {
+		if name == filepath.Base(r.checkpoint(step)) {
+			break
+		}
+	}
+	require.NoError(t, p.cmd.Process.Kill())
+	p.end()
+	for s := step + 5; os.Remove(r.checkpoint(s)) == nil; s += 5 {
+	}
+	require.FileExists(t, r.checkpoint(step))
+}
+
+// One flipped bit, wherever it is in the newest checkpoint: it is named, the one
+// before it is used, and the bits at the end are the same.
+func TestFlippedBits(t *testing.T) {
+	needProgram(t)
+	run := newTinyRun(t, t.TempDir())
+	want, _ := run.measure(t)
+	from := run.in(t.TempDir())
+	stoppedAt(t, from, 50)
+	whole, err := os.ReadFile(from.checkpoint(50))
+	require.NoError(t, err)
+	header := 8 + int(whole[0]) + int(whole[1])<<8 + int(whole[2])<<16
+	after := func(key string) int {
+		at := bytes.Index(whole[:header], []byte(key))
+		require.Positive(t, at, key)
+		return at + len(key)
+	}
+	within := func(lo, hi int) int { return lo + rand.IntN(hi-lo) }
+	for region, at := range map[string]int{
+		"length of the header": within(0, 8),
+		"hash":                 after(`"sha256":"`) + rand.IntN(64),
+		"state":                after(`\"step\":`),
+		"tensors' table":       after(`"data_offsets":[`),
+		"data":                 within(header, len(whole)),
+		"last byte":            len(whole) - 1,
+	} {
+		r := run.in(t.TempDir())
+		require.NoError(t, os.CopyFS(r.dir, os.DirFS(from.dir)))
+		bit := rand.IntN(8)
+		t.Logf("%s: bit %d of byte %d", region, bit, at)
+		damaged := bytes.Clone(whole)
+		damaged[at] ^= 1 << bit
+		require.NoError(t, os.WriteFile(r.checkpoint(50), damaged, 0o644))
+		out := r.finish(t, true)
+		assert.Regexp(t, `(?m)^sparsenet: passed over: .*damaged checkpoint`, out, region)
+		assert.Regexp(t, `(?m)^sparsenet: passed over: .*`+filepath.Base(r.checkpoint(50)), out, region)
+		assert.Contains(t, out, "resumed after step 45:", region)
+		r.requireSame(t, want)
+	}
+}
+
+// The disk fills up in the middle of a run. The run ends with an error that names
+// the checkpoint that stays, and goes on from that one when there is room again.
+// Packages durable and train have injected faults for every operation; a limit on
+// the size of files is of no use here, as it also ends software devices, whose
+// memory is a file.
+func TestDiskFillsUp(t *testing.T) {
+	needProgram(t)
+	run := newTinyRun(t, t.TempDir())
+	want, _ := run.measure(t)
+
+	disk := t.TempDir()
+	mount := func(flags uintptr, halves int) error {
+		return syscall.Mount("tmpfs", disk, "tmpfs", flags, "size="+strconv.Itoa(len(want.final)*halves/2))
+	}
+	if err := mount(0, 5); err != nil {
+		t.Skip("mounting a small tmpfs needs root: ", err)
+	}
+	defer func() { assert.NoError(t, syscall.Unmount(disk, syscall.MNT_DETACH)) }()
+	r := run.in(filepath.Join(disk, "run"))
+	for _, halves := range []int{7, 12} { // as there is more room, it fails at another file
+		code, out := r.start(t, halves > 7).end()
+		assert.Equal(t, exitFailure, code)
+		assert.Regexp(t, `(?m)^sparsenet: .*no space left on device; kept is .*step-0000000000\d\d.safetensors$`, out)
+		_, found := r.step(t)
+		require.True(t, found)
+		require.NoError(t, mount(syscall.MS_REMOUNT, halves))
+	}
+	r.finish(t, true)
+	r.requireSame(t, want)
+}
