@@ -40,6 +40,7 @@ var graph = map[string]struct{ code, tests string }{
 	"ops/optest":              {"ops ops/record ops/ref shaders gpu", ""},
 	"sparsenet":               {"ops ops/record shaders gpu", "ops/ref ops/optest"},
 	"train/data":              {"train/internal/durable train/internal/download", ""},
+	"train/data/picture":      {"", ""},
 	"train/internal/durable":  {"", ""},
 	"train/internal/download": {"train/internal/durable", ""},
 	"train/safetensors":       {"train/internal/durable", ""},
@@ -48,7 +49,7 @@ var graph = map[string]struct{ code, tests string }{
 	"train/onnx":              {"sparsenet train/internal/durable", "ops/optest"},
 	"train":                   {"sparsenet train/data train/safetensors train/internal/durable ops ops/record gpu", "ops/ref ops/optest shaders"},
 	"cmd/sparsenet/dashboard": {"train", ""},
-	"cmd/sparsenet":           {"cmd/sparsenet/dashboard train train/convert train/onnx train/data train/safetensors sparsenet ops ops/record ops/optest ops/ref gpu", "shaders"},
+	"cmd/sparsenet":           {"cmd/sparsenet/dashboard train train/convert train/onnx train/data train/data/picture train/safetensors sparsenet ops ops/record ops/optest ops/ref gpu", "shaders"},
 	"tools":                   {"shaders/spirv", ""},
 }
 

@@ -38,7 +38,7 @@ Tensors that are missing, unexpected or of the wrong shape are all named, and
 nothing is written.
 
 Running statistics that differ among the readers of a map are kept for each.`,
-		Example: "  sparsenet import densenet121.pth --preset dense-121 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --out dense-121.safetensors\n" +
+		Example: "  sparsenet import densenet121.pth --preset imagenet-dense-121-32 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --out dense-121.safetensors\n" +
 			"  sparsenet import sparse.pth --depth 40 --growth 24 --dataset cifar10 --out sparse.safetensors",
 		Args: oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },

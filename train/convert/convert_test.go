@@ -132,7 +132,7 @@ func TestImportDensenet121(t *testing.T) {
 	if os.Getenv("SPARSEVK_SLOW") == "" || dir == "" {
 		t.Skip("takes minutes: SPARSEVK_SLOW=1 SPARSEVK_DENSENET121=DIR")
 	}
-	c, err := sparsenet.Preset("dense-121")
+	c, err := sparsenet.Preset("imagenet-dense-121-32")
 	require.NoError(t, err)
 	g := build(t, c)
 	values, _ := importFile(t, g, filepath.Join(dir, "densenet121.pth"))

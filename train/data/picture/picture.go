@@ -1,0 +1,110 @@
+// Package picture turns image files into the bytes that networks take: PNG, JPEG,
+// WebP, BMP and GIF, of any size, scaled and cropped to one.
+//
+// It knows single images and neither data sets nor labels; package data and
+// cmd/sparsenet use it.
+package picture
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	_ "image/gif"
+	_ "image/jpeg"
+	_ "image/png"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	_ "golang.org/x/image/bmp"
+	"golang.org/x/image/draw"
+	_ "golang.org/x/image/webp"
+)
+
+// Bounds of what is decoded: a small file can say that it is a very large image.
+const (
+	MaxBytes  = 256 << 20 // of a file
+	MaxPixels = 64 << 20  // of an image
+)
+
+// extensions are those of files that Decode may read.
+var extensions = []string{".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
+
+// Named reports whether path has the extension of an image.
+func Named(path string) bool {
+	return slices.Contains(extensions, strings.ToLower(filepath.Ext(path)))
+}
+
+// Decode reads one image. Of a GIF it is the first frame. The size is checked before
+// the pixels are decoded.
+func Decode(r io.Reader) (image.Image, error) {
+	b, err := io.ReadAll(io.LimitReader(r, MaxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("picture: %w", err)
+	}
+	if len(b) > MaxBytes {
+		return nil, fmt.Errorf("picture: more than %d MiB", MaxBytes>>20)
+	}
+	c, _, err := image.DecodeConfig(bytes.NewReader(b))
+	switch {
+	case errors.Is(err, image.ErrFormat):
+		return nil, errors.New("picture: neither PNG, JPEG, WebP, BMP nor GIF")
+	case err != nil:
+		return nil, fmt.Errorf("picture: %w", err)
+	case c.Width < 1 || c.Height < 1 || c.Width > MaxPixels/c.Height:
+		return nil, fmt.Errorf("picture: %d×%d pixels, 1 to %d are read", c.Width, c.Height, MaxPixels)
+	}
+	m, _, err := image.Decode(bytes.NewReader(b))
+	if err != nil {
+		return nil, fmt.Errorf("picture: %w", err)
+	}
+	if s := m.Bounds(); s.Dx() < 1 || s.Dy() < 1 {
+		return nil, errors.New("picture: no pixels")
+	}
+	return m, nil
+}
+
+// Planes returns the pixels of m as [c][h][w] bytes: c is 3 for red, green and blue,
+// 1 for grey (luma as in ITU-R 601). An image of another size is scaled so that it
+// just covers h×w, and its middle is taken; what is transparent is black.
+func Planes(m image.Image, h, w, c int) ([]byte, error) {
+	if h < 1 || w < 1 || (c != 1 && c != 3) {
+		return nil, fmt.Errorf("picture: %d channels of %d×%d: want 1 or 3 channels", c, h, w)
+	}
+	fitted := image.NewRGBA(image.Rect(0, 0, w, h)) // black
+	from := m.Bounds()
+	if from.Dx() == w && from.Dy() == h {
+		draw.Draw(fitted, fitted.Bounds(), m, from.Min, draw.Src)
+	} else {
+		draw.CatmullRom.Scale(fitted, fitted.Bounds(), m, middle(from, h, w), draw.Src, nil)
+	}
+	out := make([]byte, c*h*w)
+	for i := range h * w {
+		p := fitted.Pix[4*i : 4*i+3]
+		if c == 1 {
+			out[i] = color.GrayModel.Convert(color.RGBA{p[0], p[1], p[2], 255}).(color.Gray).Y
+			continue
+		}
+		for k, v := range p {
+			out[k*h*w+i] = v
+		}
+	}
+	return out, nil
+}
+
+// middle returns the largest rectangle of h to w in the middle of from, of at least
+// one pixel.
+func middle(from image.Rectangle, h, w int) image.Rectangle {
+	cut := from
+	if wide := from.Dy() * w / h; wide < from.Dx() {
+		cut.Min.X += (from.Dx() - max(1, wide)) / 2
+		cut.Max.X = cut.Min.X + max(1, wide)
+	} else if high := from.Dx() * h / w; high < from.Dy() {
+		cut.Min.Y += (from.Dy() - max(1, high)) / 2
+		cut.Max.Y = cut.Min.Y + max(1, high)
+	}
+	return cut
+}
