@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"sparsevk/gpu"
 	"sparsevk/ops"
 	"sparsevk/ops/optest"
+	"sparsevk/shaders"
 )
 
 // needDevice skips the test where SPARSEVK_GPU says so, or where there is no
@@ -147,6 +149,7 @@ func TestSelftest(t *testing.T) {
 // the cases after them run.
 func TestSelftestCatches(t *testing.T) {
 	needDevice(t)
+	t.Setenv("SPARSEVK_CACHE", t.TempDir()) // for its verdict
 	text, errOut, code := execute(t, "selftest --op planted,relu")
 	assert.Equal(t, exitFailure, code)
 	assert.Regexp(t, `^sparsenet: selftest: 3 of 18 cases failed: .*another driver\n$`, errOut)
@@ -169,6 +172,40 @@ func TestSelftestCatches(t *testing.T) {
 	out, errOut, code = execute(t, "selftest --op relu --case nothing_like_it")
 	assert.Equal(t, exitFailure, code, "nothing ran: %s", out)
 	assert.Contains(t, errOut, "no case ran")
+}
+
+// What failed a self-test is not trained with, until it passes or the user wants
+// it.
+func TestTrainRefusesWhatFailed(t *testing.T) {
+	needDevice(t)
+	t.Setenv("SPARSEVK_CACHE", t.TempDir())
+	train := "train" + tinyFlags(tinyData(t)) + "--epochs 1 --no-test --engine layered"
+	_, errOut, code := execute(t, train)
+	require.Equal(t, exitSuccess, code, "nothing is known, and no test is run: %s", errOut)
+	_, _, code = execute(t, "selftest --op planted --case n_wrong")
+	require.Equal(t, exitFailure, code)
+	_, errOut, code = execute(t, train)
+	require.Equal(t, exitSuccess, code, "no kernel of the network failed: %s", errOut)
+
+	info := needDevice(t)
+	v, err := optest.LoadVerdict(cacheDir(), info, false)
+	require.NoError(t, err)
+	require.Len(t, v.Failed, 1, "by selftest")
+	tally := v.Tally()
+	tally.Add("batchnorm", optest.Result{Case: "c3", Kernels: []*shaders.Kernel{&shaders.BnFwd}}, errors.New("c3: y: element 1: got 2, want 1"))
+	tally.End()
+	require.NoError(t, v.Save(cacheDir()))
+	fails(t, exitFailure, train, "kernel bn_fwd failed the self-test on this device and driver at 20", "batchnorm: c3: y: element 1: got 2",
+		"--ignore-selftest")
+	_, errOut, code = execute(t, train+" --ignore-selftest")
+	assert.Equal(t, exitSuccess, code)
+	assert.Contains(t, errOut, "in spite of this: kernel bn_fwd failed")
+	_, errOut, code = execute(t, strings.Replace(train, "layered", "arena", 1))
+	assert.Equal(t, exitSuccess, code, "the arena engine has no such kernel: %s", errOut)
+	_, errOut, code = execute(t, train+" --clamp-limits")
+	assert.Equal(t, exitSuccess, code, "a device of other limits: %s", errOut)
+	_, _, _ = execute(t, "selftest --op relu")
+	fails(t, exitFailure, train, "kernel bn_fwd failed")
 }
 
 // planted is a table with a case that is right, one whose kernel is wrong (it

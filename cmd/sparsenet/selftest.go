@@ -35,7 +35,10 @@ func newSelftestCommand() *cobra.Command {
 with a reference in float64: forward and backward, outputs pre-filled with NaN,
 sentinels around every block, three runs that must agree to the bit. "used" is the
 largest share of the tolerance that a passing case needed. At the end stands a
-report for a bug report. The exit status is 1 if a case fails or none ran.`,
+report for a bug report. The exit status is 1 if a case fails or none ran.
+
+What was found is kept in the cache folder, for this device and version of the
+driver: 'sparsenet train' refuses kernels that failed, until they pass here.`,
 		Example: "  sparsenet selftest\n  sparsenet selftest --op conv,quad --case h7_w7 --device swiftshader",
 	}
 	f.dev.add(c)
@@ -79,6 +82,11 @@ func (f *selftestFlags) run(cmd *cobra.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	s := &selftest{cmd: cmd, dev: d, match: f.match, progress: newProgress(cmd), selftestReport: newSelftestReport(d, f.dev.clamp)}
+	v, err := optest.LoadVerdict(cacheDir(), d.Info(), f.dev.clamp)
+	if err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "sparsenet: passed over: %v\n", err)
+	}
+	s.tally = v.Tally()
 	start := time.Now()
 	for _, n := range names {
 		if s.Stopped == "" {
@@ -86,6 +94,8 @@ func (f *selftestFlags) run(cmd *cobra.Command) (err error) {
 		}
 	}
 	s.progress.clear()
+	s.tally.End()
+	saving := saveVerdict(v)
 	s.Seconds = time.Since(start).Seconds()
 	s.Passed = s.verdict() == nil
 	if wantsJSON(cmd) {
@@ -93,7 +103,7 @@ func (f *selftestFlags) run(cmd *cobra.Command) (err error) {
 	} else {
 		err = s.write(cmd.OutOrStdout())
 	}
-	return errors.Join(err, s.verdict())
+	return errors.Join(err, s.verdict(), saving)
 }
 
 // selftest is a run.
@@ -102,6 +112,7 @@ type selftest struct {
 	dev      *gpu.Device
 	match    string
 	progress *progress
+	tally    *optest.Tally
 	selftestReport
 }
 
@@ -121,6 +132,7 @@ func (s *selftest) table(ctx context.Context, op string) {
 	} else {
 		for res, err := range optest.Survey(s.dev, op, s.match) {
 			r.Add(res, err)
+			s.tally.Add(op, res, err)
 			s.progress.show("%s: case %d, %s", op, r.Cases, res.Case)
 			if ctx.Err() != nil {
 				s.Stopped = "interrupted in the table of " + op

@@ -44,6 +44,7 @@ type trainFlags struct {
 	maxTime   time.Duration
 	notTest   bool
 	ui        bool
+	untested  bool
 }
 
 // newTrainCommand makes `sparsenet train`.
@@ -83,6 +84,7 @@ with the same bits.`,
 	s.IntVar(&f.keep, "keep", 2, "checkpoints to keep, beside the best")
 	s.DurationVar(&f.maxTime, "max-time", 0, "stop training after this long, as in 90m, with a checkpoint (default: no limit)")
 	s.BoolVar(&f.notTest, "no-test", false, "do not evaluate the test set at the end")
+	s.BoolVar(&f.untested, "ignore-selftest", false, "use kernels that failed 'sparsenet selftest' on this device")
 	s.BoolVar(&f.ui, "ui", false, "show curves and progress on the terminal while it trains")
 	f.engine.add(c)
 	addRecompute(c, &f.recompute)
@@ -108,6 +110,9 @@ func (f *trainFlags) run(cmd *cobra.Command) (err error) {
 	plan.options = f.dev.kernels(plan.options, d)
 	n, err := sparsenet.NewNetwork(plan.graph, plan.options)
 	if err != nil {
+		return err
+	}
+	if err := allowed(cmd.ErrOrStderr(), d, n, f); err != nil {
 		return err
 	}
 	m, err := n.Open(d, f.seed)

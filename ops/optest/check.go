@@ -18,6 +18,8 @@ type Result struct {
 	Steps int
 	Share float64 // largest share of a tolerance that was used
 	Worst string  // the output that used it
+
+	Kernels []*shaders.Kernel // that the steps dispatch, each once; nil if it did not come to steps
 }
 
 // Check runs c on dev and returns what it found. The error names the first
@@ -29,7 +31,7 @@ func Check(dev *gpu.Device, c Case) (Result, error) {
 		return res, err
 	}
 	steps := c.Steps()
-	res.Steps = len(steps)
+	res.Steps, res.Kernels = len(steps), kernels(steps)
 	barriers := record.Barriers(steps)
 	if err := CheckBarriers(steps, barriers); err != nil {
 		return res, c.errorf("%w", err)
@@ -53,6 +55,16 @@ func Check(dev *gpu.Device, c Case) (Result, error) {
 		}
 	}
 	return res, judge(&c, got[0], &res)
+}
+
+// kernels returns the kernels of steps, each once, in their order.
+func kernels(steps []ops.Step) (list []*shaders.Kernel) {
+	for _, s := range steps {
+		if !slices.Contains(list, s.Kernel) {
+			list = append(list, s.Kernel)
+		}
+	}
+	return list
 }
 
 func execute(dev *gpu.Device, m *image, steps []ops.Step) (got [3]*image, err error) {
