@@ -153,9 +153,9 @@ func (g *Graph) addStage(s, first int) (next int, err error) {
 	maps := make([]int, 1, layers+1)
 	maps[0] = first
 	for l := 1; l <= layers; l++ {
-		maps = append(maps, g.addLayer(s, l, g.pick(maps, l)))
+		maps = append(maps, g.addLayer(s, l, g.pick(s, maps, l)))
 	}
-	in := g.pick(maps, layers+1)
+	in := g.pick(s, maps, layers+1)
 	if s == len(g.Config.Blocks)-1 {
 		g.addHead(in)
 		return -1, nil
@@ -163,9 +163,9 @@ func (g *Graph) addStage(s, first int) (next int, err error) {
 	return g.addTransition(s, in)
 }
 
-// pick returns the maps that map l of a stage reads.
-func (g *Graph) pick(maps []int, l int) []int {
-	reads := g.Config.Wiring.Reads(l)
+// pick returns the maps that map l of stage s reads.
+func (g *Graph) pick(s int, maps []int, l int) []int {
+	reads := g.Config.Wiring.reads(s, l)
 	in := make([]int, len(reads))
 	for i, m := range reads {
 		in[i] = maps[m]

@@ -35,9 +35,9 @@ func (g *Graph) addSumStage(s int, in []int) []int {
 	}
 	maps = append(maps, g.addSumLayer(s, 1, in, stride))
 	for l := 2; l <= layers; l++ {
-		maps = append(maps, g.addSumLayer(s, l, g.pick(maps, l), 1))
+		maps = append(maps, g.addSumLayer(s, l, g.pick(s, maps, l), 1))
 	}
-	return g.pick(maps, layers+1)
+	return g.pick(s, maps, layers+1)
 }
 
 // addShortcut returns map 0 of a stage. Where no layer but the first would read
@@ -45,7 +45,7 @@ func (g *Graph) addSumStage(s int, in []int) []int {
 func (g *Graph) addShortcut(s int, in []int, stride int) int {
 	read := false
 	for l := 2; l <= g.Config.Blocks[s]+1; l++ {
-		for _, m := range g.Config.Wiring.Reads(l) {
+		for _, m := range g.Config.Wiring.reads(s, l) {
 			read = read || m == 0
 		}
 	}

@@ -19,6 +19,7 @@ func (c Config) Resolve() (Config, error) {
 	c.Growth, c.Blocks = slices.Clone(c.Growth), slices.Clone(c.Blocks)
 	c.resolveStem(e)
 	c.resolveForm(e)
+	c.findWiring(e)
 	c.resolveBlocks(e)
 	c.resolveGrowth(e)
 	c.resolveWiring(e)
@@ -197,27 +198,37 @@ func (c *Config) resolveGrowth(e *ConfigError) {
 	}
 }
 
-func (c *Config) resolveWiring(e *ConfigError) {
-	if c.Wiring.Reads == nil {
+// findWiring makes sure that the wiring has a function.
+func (c *Config) findWiring(e *ConfigError) {
+	if c.Wiring.Reads == nil && c.Wiring.ReadsAt == nil {
 		setDefault(&c.Wiring.Name, "powers")
 		w, err := ParseWiring(c.Wiring.Name)
 		if err != nil {
 			e.add("wiring", strconv.Quote(c.Wiring.Name), "has no function and no known name", "use Powers(2), Dense() or set Reads")
-			return
+			w = Powers(2)
 		}
 		c.Wiring = w
 	}
 	setDefault(&c.Wiring.Name, "custom")
+	if c.Depth == 0 && len(c.Blocks) == 0 && c.Wiring.table != nil {
+		c.Blocks = c.Wiring.table.blocks(c.stages())
+	}
+}
+
+func (c *Config) resolveWiring(e *ConfigError) {
 	checked := make(map[int]bool)
-	for _, n := range c.Blocks {
-		if n < 1 || n > maxLayers || checked[n] {
+	for s, n := range c.Blocks {
+		if n < 1 || n > maxLayers || checked[n] && c.Wiring.ReadsAt == nil {
 			continue
 		}
 		checked[n] = true
-		if fault := c.Wiring.check(n + 1); fault != "" {
-			e.add("wiring", c.Wiring.Name, fault, "correct its Reads function")
+		if fault := c.Wiring.check(s, n+1); fault != "" {
+			e.add("wiring", c.Wiring.String(), fault, "correct its file or function")
 			return
 		}
+	}
+	if _, err := ParseWiring(c.Wiring.Name); err != nil && len(e.Faults) == 0 {
+		c.Wiring = c.Wiring.writeOut(c.Blocks)
 	}
 }
 

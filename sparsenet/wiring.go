@@ -9,13 +9,19 @@ import (
 // A Wiring says which earlier maps of its stage a layer reads. Map 0 is the
 // stage's input, map l the output of the stage's l-th layer.
 type Wiring struct {
-	// Name is how the wiring is printed and stored. A name that [ParseWiring]
-	// knows makes a stored configuration complete.
+	// Name is how the wiring is stored. One that [ParseWiring] does not know is
+	// replaced by what the wiring says, written out, when a [Config] is resolved, so
+	// that a stored configuration is complete.
 	Name string
 	// Reads returns, for l >= 1, the maps in [0, l) that map l reads, in the
 	// order of the concatenation, without repetition. The output of a stage of
 	// L layers is Reads(L+1).
 	Reads func(l int) []int
+	// ReadsAt, if it is not nil, stands for Reads where stages differ: s counts them
+	// from 0.
+	ReadsAt func(s, l int) []int
+
+	table table // of a wiring that is written out
 }
 
 // Powers returns the sparse wiring: map l reads maps l-1, l-base, l-base², …
@@ -56,7 +62,8 @@ func Dense() Wiring {
 }
 
 // ParseWiring returns the wiring with the given name: "powers" (base 2),
-// "powers:B" for a base B >= 2, or "dense".
+// "powers:B" for a base B >= 2, "dense", or "table:" and what each map reads, as in
+// "table:0|1,0|2,1". [ReadWiring] reads a file.
 func ParseWiring(name string) (Wiring, error) {
 	switch base, ok := strings.CutPrefix(name, "powers:"); {
 	case name == "powers":
@@ -69,10 +76,22 @@ func ParseWiring(name string) (Wiring, error) {
 		}
 		return Wiring{}, fmt.Errorf("sparsenet: wiring %q: the base must be a whole number of at least 2, as in powers:3", name)
 	}
-	return Wiring{}, fmt.Errorf("sparsenet: unknown wiring %q; use powers, powers:3 (any base of at least 2) or dense", name)
+	if text, ok := strings.CutPrefix(name, tablePrefix); ok {
+		t, err := parseTable(text)
+		if err != nil {
+			return Wiring{}, fmt.Errorf("%w in wiring %.40q: want maps between commas, layers between bars, stages between semicolons", err, name)
+		}
+		return t.wiring(), nil
+	}
+	return Wiring{}, fmt.Errorf("sparsenet: unknown wiring %q; use powers, powers:3 (any base of at least 2), dense, or a file", name)
 }
 
-func (w Wiring) String() string { return w.Name }
+func (w Wiring) String() string {
+	if w.table != nil {
+		return w.table.brief()
+	}
+	return w.Name
+}
 
 // MarshalText stores the name.
 func (w Wiring) MarshalText() ([]byte, error) { return []byte(w.Name), nil }
@@ -83,29 +102,28 @@ func (w *Wiring) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// check returns what is wrong with the reads of maps 1..last, or "".
-func (w Wiring) check(last int) string {
-	read := make([]bool, last)
+// reads returns the maps that map l of stage s reads.
+func (w Wiring) reads(s, l int) []int {
+	if w.ReadsAt != nil {
+		return w.ReadsAt(s, l)
+	}
+	return w.Reads(l)
+}
+
+// check returns what is wrong with the reads of maps 1..last of stage s, or "".
+func (w Wiring) check(s, last int) string {
+	if w.table != nil && len(w.table.stage(s)) != last {
+		return fmt.Sprintf("it has %d layers for stage %d, which has %d", max(len(w.table.stage(s))-1, 0), s, last-1)
+	}
+	rows := make([][]int, last)
 	for l := 1; l <= last; l++ {
-		seen := make(map[int]bool)
-		maps := w.Reads(l)
-		if len(maps) == 0 {
-			return fmt.Sprintf("map %d reads nothing; every map must read at least one", l)
-		}
-		for _, m := range maps {
-			switch {
-			case m < 0 || m >= l:
-				return fmt.Sprintf("map %d reads map %d; it may read maps 0 to %d", l, m, l-1)
-			case seen[m]:
-				return fmt.Sprintf("map %d reads map %d twice", l, m)
-			}
-			seen[m], read[m] = true, true
+		rows[l-1] = w.reads(s, l)
+		if fault := checkReads(l, rows[l-1]); fault != "" {
+			return fault
 		}
 	}
-	for m, ok := range read {
-		if !ok {
-			return fmt.Sprintf("map %d of a stage of %d layers is read by none; every map must be read, by the stage's output (map %d) at the latest", m, last-1, last)
-		}
+	if m := unread(rows); m >= 0 {
+		return fmt.Sprintf("map %d of a stage of %d layers is read by none; every map must be read, by the stage's output (map %d) at the latest", m, last-1, last)
 	}
 	return ""
 }

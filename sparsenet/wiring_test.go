@@ -89,11 +89,11 @@ func TestParseWiring(t *testing.T) {
 
 // A caller's own wiring is checked before it can break an engine.
 func TestWiringCheck(t *testing.T) {
-	assert.Empty(t, Powers(2).check(40))
-	assert.Empty(t, Dense().check(40))
-	assert.Empty(t, Powers(5).check(1))
+	assert.Empty(t, Powers(2).check(0, 40))
+	assert.Empty(t, Dense().check(0, 40))
+	assert.Empty(t, Powers(5).check(0, 1))
 	chain := func(l int) []int { return []int{l - 1} }
-	assert.Empty(t, Wiring{Reads: chain}.check(10))
+	assert.Empty(t, Wiring{Reads: chain}.check(0, 10))
 	for want, at3 := range map[string][]int{
 		"reads nothing":        nil,
 		"may read maps 0 to 2": {3},
@@ -107,7 +107,7 @@ func TestWiringCheck(t *testing.T) {
 			}
 			return chain(l)
 		}}
-		assert.Contains(t, w.check(5), want)
+		assert.Contains(t, w.check(0, 5), want)
 		err := Config{Depth: 16, Growth: []int{4}, Wiring: w}.Validate()
 		assert.ErrorContains(t, err, "wiring custom")
 	}

@@ -44,7 +44,7 @@ func addNetFlags(cmd *cobra.Command) *netFlags {
 	s.StringVar(&f.preset, "preset", "", "a network by name, such as sparse-40-24 (see 'sparsenet models'); other flags change it")
 	s.IntVar(&f.depth, "depth", 40, "weighted layers on the longest path; 121 with the imagenet stem, 20 in the sum form")
 	s.StringVar(&f.growth, "growth", "12", "maps that a layer adds: one number, or one per stage, as in 16,32,64; 32 with the imagenet stem, 16,32,64 in the sum form")
-	s.StringVar(&f.wiring, "wiring", "powers", "which maps a layer reads: powers, powers:3 (any base) or dense")
+	s.StringVar(&f.wiring, "wiring", "powers", "which maps a layer reads: powers, powers:3 (any base), dense, or file:PATH with lines such as 3: 2 1 (see the README)")
 	s.StringVar(&f.form, "form", "concat", "how they come together: concat, or sum as in a ResNet, where growth is the width of a stage")
 	s.BoolVar(&f.bottleneck, "bottleneck", false, "1x1 convolutions before the 3x3; on with the imagenet stem")
 	s.Float64Var(&f.compression, "compression", 0, "share of channels that a transition keeps (default 0.5 with bottleneck, 1 without)")
@@ -109,7 +109,7 @@ func (f *netFlags) change(c *sparsenet.Config) (err error) {
 		return err
 	}
 	if on("wiring") {
-		if c.Wiring, err = sparsenet.ParseWiring(f.wiring); err != nil {
+		if err := f.changeWiring(c); err != nil {
 			return err
 		}
 	}
@@ -130,6 +130,23 @@ func (f *netFlags) change(c *sparsenet.Config) (err error) {
 	}
 	if on("dropout") {
 		c.Dropout = f.dropout
+	}
+	return nil
+}
+
+// changeWiring sets the wiring. One of a file says how many layers there are, unless
+// the user does.
+func (f *netFlags) changeWiring(c *sparsenet.Config) (err error) {
+	path, ok := strings.CutPrefix(f.wiring, "file:")
+	if !ok {
+		c.Wiring, err = sparsenet.ParseWiring(f.wiring)
+		return err
+	}
+	if c.Wiring, err = sparsenet.ReadWiring(path); err != nil {
+		return err
+	}
+	if on := f.flags.Changed; !on("depth") && !on("blocks") && !on("preset") {
+		c.Depth = 0
 	}
 	return nil
 }
