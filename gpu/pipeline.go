@@ -2,8 +2,10 @@ package gpu
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"sparsevk/gpu/vk"
@@ -38,6 +40,32 @@ type Pipeline struct {
 	name  string
 	types []BindingType
 	push  uint32
+	spec  []uint32
+	built time.Duration
+}
+
+// A PipelineInfo says what building a pipeline took.
+type PipelineInfo struct {
+	Name  string
+	Spec  []uint32
+	Build time.Duration // until vkCreateComputePipelines returned; some drivers compile later, at the first dispatch
+}
+
+// Pipelines lists the pipelines that were built on d, by name and
+// specialisation.
+func (d *Device) Pipelines() []PipelineInfo {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var all []PipelineInfo
+	for _, m := range d.modules {
+		for _, p := range m.pipes {
+			all = append(all, PipelineInfo{p.name, p.spec, p.built})
+		}
+	}
+	slices.SortFunc(all, func(a, b PipelineInfo) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), slices.Compare(a.Spec, b.Spec))
+	})
+	return all
 }
 
 // Statistics returns what the driver's compiler counted in p, by the driver's
@@ -110,11 +138,12 @@ func (d *Device) build(s *Shader, spec []uint32, key string) (*Pipeline, error) 
 	}
 	start := time.Now()
 	h, r := d.dev.NewPipeline(d.cache, m.h, lay.h, spec, d.statistics)
-	d.compile += time.Since(start)
+	built := time.Since(start)
+	d.compile += built
 	if err := d.check("vkCreateComputePipelines", r, fmt.Sprintf("shader %s %v", s.Name, spec)); err != nil {
 		return nil, err
 	}
-	p := &Pipeline{d: d, h: h, lay: lay, name: s.Name, types: s.Bindings, push: s.PushBytes}
+	p := &Pipeline{d: d, h: h, lay: lay, name: s.Name, types: s.Bindings, push: s.PushBytes, spec: slices.Clone(spec), built: built}
 	m.pipes[key] = p
 	return p, nil
 }

@@ -241,15 +241,22 @@ func (m *Model) TrainStep(h Hyper) (Result, error) {
 // EvalStep runs the network with its running statistics on the batch that was
 // fed.
 func (m *Model) EvalStep(h Hyper) (Result, error) {
-	if !m.ready {
-		if err := m.stats.prepare(m); err != nil {
-			return Result{}, err
-		}
-		m.ready = true
+	if err := m.prepare(); err != nil {
+		return Result{}, err
 	}
 	r, err := m.run(m.eval, h, 0)
 	r.GradientNorm = 0
 	return r, err
+}
+
+// prepare puts the running statistics where the evaluation reads them.
+func (m *Model) prepare() error {
+	if m.ready {
+		return nil
+	}
+	err := m.stats.prepare(m)
+	m.ready = err == nil
+	return err
 }
 
 func (m *Model) run(r *record.Recording, h Hyper, training uint32) (Result, error) {

@@ -16,23 +16,25 @@ type StepTime struct {
 	ops.Step
 	Phase Phase
 	Time  time.Duration // median over the runs
+	First time.Duration // of the run before them, which carries what the driver compiles when it first dispatches
 }
 
 // Profile runs the network on the batch that was fed, one training step or, for
 // a network for inference, one evaluation for each run, and returns what every
-// dispatch took by the device's clock, in order. A run before them, which
-// carries the driver's compiling, does not count. Like TrainStep it changes the
-// parameters. A device without timestamps is an error.
+// dispatch took by the device's clock, in order. A run before them does not
+// count; on a model that has run nothing yet it carries the driver's compiling.
+// Like TrainStep it changes the parameters. A device without timestamps is an
+// error.
 func (m *Model) Profile(h Hyper, runs int) (times []StepTime, err error) {
 	if runs < 1 {
 		return nil, fmt.Errorf("sparsenet: a profile of %d runs: want at least 1", runs)
 	}
-	program, step, training := m.Train, m.TrainStep, uint32(1)
+	program, training := m.Train, uint32(1)
 	if m.Train == nil {
-		program, step, training = m.Eval, m.EvalStep, 0
-	}
-	if _, err := step(h); err != nil { // leaves statistics as the program expects them
-		return nil, err
+		program, training = m.Eval, 0
+		if err := m.prepare(); err != nil {
+			return nil, err
+		}
 	}
 	times = program.timed()
 	steps := make([]ops.Step, len(times))
@@ -54,7 +56,9 @@ func (m *Model) Profile(h Hyper, runs int) (times []StepTime, err error) {
 			m.stats.trained()
 		}
 		for k, d := range r.Times() {
-			if i > 0 {
+			if i == 0 {
+				times[k].First = d
+			} else {
 				taken[k] = append(taken[k], d)
 			}
 		}

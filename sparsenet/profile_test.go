@@ -72,7 +72,7 @@ func TestProfileTrains(t *testing.T) {
 		return v
 	}
 	want := values(func(m *Model) error {
-		for range 4 {
+		for range 3 {
 			if _, err := m.TrainStep(h); err != nil {
 				return err
 			}

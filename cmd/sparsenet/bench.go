@@ -24,6 +24,8 @@ type benchFlags struct {
 	inference     bool
 	recompute     bool
 	kernels       bool
+	compile       bool
+	paced         bool
 }
 
 // profileRuns is over how many runs the kernels' times are taken.
@@ -44,7 +46,16 @@ dispatch, and every kernel is compared with the device's roof: the multiply-add
 rate and the copy bandwidth, measured by small kernels in the same run. "floor" is
 what a kernel's dispatches would take at the roof, of arithmetic or of traffic,
 whichever is more; "of roof" is the floor by the time. It can exceed 100 % where
-caches beat the bandwidth, or an algorithm spares multiplications.`,
+caches beat the bandwidth, or an algorithm spares multiplications. The largest
+convolutions are listed once more by stage, against the multiply-add rate alone.
+
+With --compile nothing has run before the step that is measured: printed is what
+each pipeline took to compile, when it was made or at its first dispatch.
+
+With --paced a line of JSON says what was opened, after the steps to warm up.
+Then each line of standard input is a number of steps to run, answered with their
+times, and the end of the input with the memory. Programs that speak so can take
+turns: tools/peers compares this one with other frameworks.`,
 		Example: "  sparsenet bench --preset sparse-40-12 --kernels\n  sparsenet bench --depth 100 --growth 12 --wiring dense --engine layered --batch 16 --json",
 	}
 	f.net = addNetFlags(c)
@@ -54,6 +65,9 @@ caches beat the bandwidth, or an algorithm spares multiplications.`,
 	s.IntVar(&f.warmup, "warmup", 2, "steps before them, at least 1")
 	s.BoolVar(&f.inference, "inference", false, "evaluate instead of training")
 	s.BoolVar(&f.kernels, "kernels", false, "the time of every kernel, and its share of the roof")
+	s.BoolVar(&f.compile, "compile", false, "instead: what each pipeline cost to compile, from the first step")
+	s.BoolVar(&f.paced, "paced", false, "instead: steps on demand, see above")
+	c.MarkFlagsMutuallyExclusive("kernels", "compile", "paced")
 	f.engine.add(c)
 	addRecompute(c, &f.recompute)
 	f.dev.add(c)
@@ -88,6 +102,7 @@ type kernelReport struct {
 	Roof    train.Roof         `json:"roof"`
 	Total   train.KernelTime   `json:"total"`
 	Kernels []train.KernelTime `json:"kernels"`
+	Stages  []train.StageTime  `json:"stages"`
 	Phases  map[string]float64 `json:"phase_ms"`
 }
 
@@ -136,8 +151,8 @@ func (f *benchFlags) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	if f.kernels && d.Limits().TimestampBits == 0 {
-		return fmt.Errorf("bench: %q has no timestamps to time kernels with: leave out --kernels", d.Info().Name)
+	if (f.kernels || f.compile) && d.Limits().TimestampBits == 0 {
+		return fmt.Errorf("bench: %q has no timestamps to time kernels with: leave out --kernels and --compile", d.Info().Name)
 	}
 	n, err := sparsenet.NewNetwork(g, f.dev.kernels(o, d))
 	if err != nil {
@@ -150,6 +165,12 @@ func (f *benchFlags) run(cmd *cobra.Command) (err error) {
 	defer func() { err = errors.Join(err, m.Close()) }()
 	train.FeedRandom(m, 1)
 	r := f.report(m)
+	switch {
+	case f.compile:
+		return compileCosts(cmd, m)
+	case f.paced:
+		return f.pace(cmd, m)
+	}
 	p := newProgress(cmd)
 	defer p.clear()
 	if err := f.measure(cmd.Context(), m, p, &r); err != nil {
@@ -224,6 +245,7 @@ func profile(m *sparsenet.Model) (*kernelReport, error) {
 		return nil, err
 	}
 	r.Kernels, r.Total = train.ByKernel(times, r.Roof)
+	r.Stages = train.ByStage(times, r.Roof)
 	for _, t := range times {
 		r.Phases[t.Phase.String()] += 1e3 * t.Time.Seconds()
 	}
@@ -272,6 +294,22 @@ func (r *kernelReport) writeKernels(w io.Writer) error {
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("writing the kernels: %w", err)
+	}
+	return r.writeStages(w)
+}
+
+// writeStages shows each stage's convolutions against the multiply-add rate,
+// those that matter.
+func (r *kernelReport) writeStages(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "stage\tkernel\tdispatches\tms\tGFLOP/s\tof multiply-add rate %")
+	for _, s := range r.Stages {
+		if s.Time >= 0.01*r.Total.Time {
+			fmt.Fprintf(t, "%s\t%s\t%d\t%.2f\t%.1f\t%.0f\n", s.Stage, s.Kernel, s.Dispatches, s.Time, s.GFLOPs, 100*s.RateShare)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("writing the stages: %w", err)
 	}
 	return nil
 }

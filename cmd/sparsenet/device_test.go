@@ -290,4 +290,67 @@ func TestBenchKernels(t *testing.T) {
 	assert.NoError(t, err)
 	assert.Positive(t, r.Total.MACs)
 	assert.Len(t, r.Phases, 4)
+	require.NotEmpty(t, r.Stages)
+	assert.Equal(t, "stage0", r.Stages[0].Stage)
+}
+
+func TestBenchCompile(t *testing.T) {
+	if info := needDevice(t); info.Limits.TimestampBits == 0 {
+		t.Skip("the device has no timestamps")
+	}
+	const tiny = "bench --depth 7 --growth 2 --batch 2 --class plain --compile"
+	var r compileReport
+	decode(t, tiny+" --json", &r)
+	assert.Greater(t, len(r.Pipelines), 10)
+	sum, dispatches := 0.0, 0
+	for i, p := range r.Pipelines {
+		sum += p.Total()
+		dispatches += p.Dispatches
+		assert.True(t, i == 0 || p.Total() <= r.Pipelines[i-1].Total(), "the dearest first")
+		assert.Positive(t, p.Build, p.Kernel)
+	}
+	assert.Greater(t, dispatches, len(r.Pipelines), "layers share pipelines")
+	_, err := optest.Compare([]float32{float32(r.TotalMS)}, []float64{sum}, []float64{sum}, optest.Tolerance{})
+	assert.NoError(t, err)
+	out, errOut, code := execute(t, tiny)
+	require.Equal(t, exitSuccess, code, errOut)
+	assert.Contains(t, out, "pipelines")
+	assert.Contains(t, out, "batch")
+}
+
+// The programs of tools/peers talk like this.
+func TestBenchPaced(t *testing.T) {
+	needDevice(t)
+	const tiny = "bench --depth 7 --growth 2 --batch 2 --class plain --paced --warmup 1"
+	talk := func(in string) (string, string, int) {
+		var out, errOut bytes.Buffer
+		root := newRoot(func() {})
+		root.SetArgs(strings.Fields(tiny))
+		root.SetIn(strings.NewReader(in))
+		root.SetOut(&out)
+		code := report(&errOut, root.ExecuteContext(t.Context()))
+		return out.String(), errOut.String(), code
+	}
+	out, errOut, code := talk("1\n3\n")
+	require.Equal(t, exitSuccess, code, errOut)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	require.Len(t, lines, 4)
+	var hello pacedHello
+	require.NoError(t, json.Unmarshal([]byte(lines[0]), &hello))
+	assert.Equal(t, []any{"arena", 2}, []any{hello.Mode, hello.Batch})
+	assert.Positive(t, hello.FirstStepMS)
+	for i, n := range []int{1, 3} {
+		var times pacedTimes
+		require.NoError(t, json.Unmarshal([]byte(lines[1+i]), &times))
+		require.Len(t, times.MS, n)
+		assert.Positive(t, times.MS[0])
+	}
+	var memory pacedMemory
+	require.NoError(t, json.Unmarshal([]byte(lines[3]), &memory))
+	assert.Positive(t, memory.PlannedBytes)
+	assert.GreaterOrEqual(t, memory.AllocatedBytes, memory.PlannedBytes, "the plan, and what uploads go through")
+
+	_, errOut, code = talk("0\n")
+	assert.Equal(t, exitUsage, code)
+	assert.Contains(t, errOut, `line "0" of standard input: want a number of steps`)
 }
