@@ -80,7 +80,7 @@ func TestProfileTrains(t *testing.T) {
 		return nil
 	})
 	got := values(func(m *Model) error {
-		_, err := m.Profile(h, 2) // and the two that do not count
+		_, err := m.Profile(h, 2) // and the one that does not count
 		return err
 	})
 	assert.Equal(t, want, got)
