@@ -3,7 +3,7 @@
 FUZZTIME := 60s
 
 help:     ## print this
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## */\t/'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## */\t/'
 
 run:      ## install what is missing, train a small SparseNet on Fashion-MNIST
 	tools/setup.sh run
@@ -32,4 +32,8 @@ crash:    ## 200 kills and 40 signals at random moments, a full disk, flipped bi
 bench:    ## lines for benchstat; never compared across devices
 	SPARSEVK_GPU=require go test -run='^$$' -bench=. -count=6 -timeout=60m ./...
 
-.PHONY: help run test generate check race fuzz crash bench
+bench-peers: ## PyTorch and TensorFlow.js beside sparsenet, into docs/BENCHMARKS.md; a quarter of an hour, on a quiet machine
+	go run ./tools/peers prepare
+	go run ./tools/peers measure
+
+.PHONY: help run test generate check race fuzz crash bench bench-peers

@@ -1,6 +1,10 @@
 package sparsenet
 
-import "sparsevk/ops"
+import (
+	"fmt"
+
+	"sparsevk/ops"
+)
 
 // A Phase is a part of a training step, for counts and times.
 type Phase uint8
@@ -41,6 +45,16 @@ func (p *Program) Steps() []ops.Step {
 		all = append(all, q.steps()...)
 	}
 	return all
+}
+
+// Pipelines returns how many pipelines the steps of p share: kernels under
+// different specialisations. It does not grow with depth.
+func (p *Program) Pipelines() int {
+	seen := map[string]bool{}
+	for _, s := range p.Steps() {
+		seen[fmt.Sprint(s.Kernel.Name, s.Spec)] = true
+	}
+	return len(seen)
 }
 
 // Phase returns the steps of one phase.

@@ -88,6 +88,8 @@ type benchReport struct {
 	Steps           int                `json:"steps"`
 	Warmup          int                `json:"warmup"`
 	Dispatches      int                `json:"dispatches"` // of a step
+	Pipelines       int                `json:"pipelines"`  // of which those are
+	MACs            uint64             `json:"multiply_accumulates"`
 	AllocatedBytes  uint64             `json:"allocated_bytes"`
 	StepMS          train.Milliseconds `json:"step_ms"`
 	StepsPerSecond  float64            `json:"steps_per_second"`
@@ -199,7 +201,8 @@ func (f *benchFlags) report(m *sparsenet.Model) benchReport {
 	return benchReport{
 		Device: i.Name, Driver: driverName(i), Class: m.Class.String(), Network: m.Graph.Config.Name(), Parameters: m.Graph.Params.Count(),
 		Engine: string(m.Engine), Batch: m.Batch, Inference: f.inference, Steps: f.steps, Warmup: f.warmup,
-		Dispatches: len(program.Steps()), AllocatedBytes: m.Device.Allocated(), GFLOPs: 2 * float64(macs(program)) / 1e9,
+		Dispatches: len(program.Steps()), Pipelines: program.Pipelines(), MACs: macs(program),
+		AllocatedBytes: m.Device.Allocated(), GFLOPs: 2 * float64(macs(program)) / 1e9,
 	}
 }
 
@@ -262,7 +265,8 @@ func (r *benchReport) write(w io.Writer) error {
 	row("device", "%s, %s, %s kernels", r.Device, r.Driver, r.Class)
 	row("network", "%s, %s parameters, %s engine, batch %d, %s", r.Network, sparsenet.Thousands(int64(r.Parameters)), r.Engine, r.Batch, what)
 	row("step", "%.1f ms median, %.1f to %.1f over %d steps after %d to warm up", r.StepMS.Median, r.StepMS.Min, r.StepMS.Max, r.Steps, r.Warmup)
-	row("speed", "%.3g steps/s, %.4g images/s, %.1f GFLOP/s, %d dispatches a step", r.StepsPerSecond, r.ImagesPerSecond, r.GFLOPs, r.Dispatches)
+	row("speed", "%.3g steps/s, %.4g images/s, %.1f GFLOP/s, %d dispatches a step of %d pipelines",
+		r.StepsPerSecond, r.ImagesPerSecond, r.GFLOPs, r.Dispatches, r.Pipelines)
 	row("compiling", "%.0f ms, not in the step", r.CompileMS)
 	row("memory", "%.1f MiB allocated", sparsenet.MiB(r.AllocatedBytes))
 	if err := t.Flush(); err != nil {
