@@ -160,12 +160,24 @@ func (m *Model) LoadMomentum(values map[string][]float32) error {
 }
 
 // Logits returns the logits of the last step, [N][classes].
-func (m *Model) Logits() ([]float32, error) {
-	v, err := m.mem.DownloadFloats(m.logits.All())
+func (m *Model) Logits() ([]float32, error) { return m.vectors(m.logits) }
+
+// Features returns what the classifier read in the last step, [N][Graph.Features]: the
+// averages of the last stage's output. The network must have Options.Features.
+func (m *Model) Features() ([]float32, error) {
+	if m.features == nil {
+		return nil, errors.New("sparsenet: the network was laid out without features")
+	}
+	return m.vectors(m.features)
+}
+
+// vectors returns a block of one value per channel and image as [N][C].
+func (m *Model) vectors(b *ops.Block) ([]float32, error) {
+	v, err := m.mem.DownloadFloats(b.All())
 	if err != nil {
 		return nil, err
 	}
-	k, n := int(m.logits.C), int(m.logits.N)
+	k, n := int(b.C), int(b.N)
 	out := make([]float32, len(v))
 	for i := range k {
 		for j := range n {

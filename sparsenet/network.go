@@ -39,7 +39,9 @@ type Options struct {
 	Inference bool   // no training: neither gradients nor optimizer state
 	// Floats: images are uploaded as normalised floats (Model.SetInput), not made
 	// from bytes on the device.
-	Floats    bool
+	Floats bool
+	// Features: what the classifier reads is kept for Model.Features. Inference only.
+	Features  bool
 	Pad       int       // zeros around a training image before its random crop
 	Flip      bool      // mirror training images at random
 	Mean, Std []float32 // per channel, of images whose bytes are divided by 255; the default is 0 and 1
@@ -96,6 +98,9 @@ func (o *Options) setDefaults(g *Graph) error {
 	if o.Recompute && g.Config.Form == Sum {
 		return fmt.Errorf("sparsenet: recompute is for the concat form; leave it out")
 	}
+	if o.Features && !o.Inference {
+		return fmt.Errorf("sparsenet: features are kept for inference only")
+	}
 	if o.Recompute && (o.Engine != Arena || !g.Config.Bottleneck) {
 		return fmt.Errorf("sparsenet: recompute is for the arena engine and networks with bottlenecks, whose outputs it computes again; leave it out")
 	}
@@ -118,6 +123,7 @@ type Network struct {
 	state, images, labels, index, results *ops.Block
 	input                                 *ops.Block // the image, map 0
 	logits                                *ops.Block
+	features                              *ops.Block // nil without Options.Features
 	stats                                 runningStats
 }
 
@@ -236,6 +242,10 @@ func (n *Network) classify(p *Program, features *ops.Block, training bool) *ops.
 	if n.logits == nil {
 		n.logits = vector("logits", head.K)
 		n.logits.Keep = true // the host reads them
+	}
+	if n.Features {
+		features.Keep = true
+		n.features = features
 	}
 	dlogits := vector("dlogits", head.K)
 	lin := &ops.Linear{

@@ -46,10 +46,11 @@ var graph = map[string]struct{ code, tests string }{
 	"train/safetensors":       {"train/internal/durable", ""},
 	"train/torch":             {"train/safetensors", ""},
 	"train/convert":           {"sparsenet train train/safetensors train/torch", "ops/optest"},
+	"train/chart":             {"sparsenet train train/internal/durable", ""},
 	"train/onnx":              {"sparsenet train/internal/durable", "ops/optest"},
 	"train":                   {"sparsenet train/data train/safetensors train/internal/durable ops ops/record gpu", "ops/ref ops/optest shaders"},
 	"cmd/sparsenet/dashboard": {"train", ""},
-	"cmd/sparsenet":           {"cmd/sparsenet/dashboard train train/convert train/onnx train/data train/data/picture train/safetensors sparsenet ops ops/record ops/optest ops/ref gpu", "shaders"},
+	"cmd/sparsenet":           {"cmd/sparsenet/dashboard train train/convert train/onnx train/data train/data/picture train/chart train/safetensors sparsenet ops ops/record ops/optest ops/ref gpu", "shaders"},
 	"tools":                   {"shaders/spirv", ""},
 	"tools/peers":             {"train", ""},
 }

@@ -24,6 +24,12 @@ func (s Score) Accuracy() float64 { return float64(s.Hits) / float64(s.Images) }
 // Evaluate runs the model with its running statistics over every image of l
 // once; the last batch may be short. When ctx ends it returns ctx's error.
 func Evaluate(ctx context.Context, m *sparsenet.Model, l data.Loader) (Score, error) {
+	return EvaluateEach(ctx, m, l, func(data.Batch) error { return nil })
+}
+
+// EvaluateEach is Evaluate, and calls each after every batch, while the model holds its
+// logits. An error of each ends it.
+func EvaluateEach(ctx context.Context, m *sparsenet.Model, l data.Loader, each func(data.Batch) error) (Score, error) {
 	if err := l.Check(); err != nil {
 		return Score{}, err
 	}
@@ -42,6 +48,9 @@ func Evaluate(ctx context.Context, m *sparsenet.Model, l data.Loader) (Score, er
 		r, err := m.EvalStep(sparsenet.Hyper{Valid: b.Valid()})
 		if err != nil {
 			return s, fmt.Errorf("train: evaluation of images from %d on: %w", s.Images, err)
+		}
+		if err := each(b); err != nil {
+			return s, err
 		}
 		s.Images += b.Valid()
 		s.Hits += r.Hits

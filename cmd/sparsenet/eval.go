@@ -2,11 +2,16 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sparsevk/sparsenet"
 	"sparsevk/train"
+	"sparsevk/train/chart"
 	"sparsevk/train/data"
 )
 
@@ -18,6 +23,8 @@ type evalFlags struct {
 	engine engineFlag
 	split  string
 	batch  int
+	// confusion is the file into which the matrix is drawn; "" for none.
+	confusion string
 }
 
 // newEvalCommand makes `sparsenet eval`.
@@ -27,7 +34,7 @@ func newEvalCommand() *cobra.Command {
 		Use:   "eval",
 		Short: "Evaluate a trained model on a data set",
 		Long: `Classifies every image of a data set once, with the running statistics, and
-prints loss and accuracy. Without flags that name a network, the checkpoint says
+prints loss, accuracy, the scores of each class and what was taken for what. Without flags that name a network, the checkpoint says
 which it holds, what it was trained on and how images are normalised.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -35,6 +42,7 @@ which it holds, what it was trained on and how images are normalised.`,
 	f.data.add(c)
 	c.Flags().StringVar(&f.split, "split", "test", "test or train")
 	c.Flags().IntVar(&f.batch, "batch", 64, "images in a step")
+	c.Flags().StringVar(&f.confusion, "confusion", "", "also draw the confusion matrix into this SVG or PNG file")
 	f.engine.add(c)
 	f.dev.add(c)
 	return c
@@ -62,11 +70,49 @@ func (f *evalFlags) run(cmd *cobra.Command) (err error) {
 	if err := loadFile(m, f.model.path); err != nil {
 		return err
 	}
-	score, err := train.Evaluate(cmd.Context(), m, data.Loader{Set: set, Size: f.batch})
+	score, confusion, err := train.EvaluateClasses(cmd.Context(), m, data.Loader{Set: set, Size: f.batch})
 	if err != nil {
 		return err
 	}
-	return newReporter(cmd, 0).score(f.split, score)
+	if f.confusion != "" {
+		if err := drawConfusion(f.confusion, confusion); err != nil {
+			return err
+		}
+	}
+	return f.print(cmd, score, confusion)
+}
+
+// print tells the outcome, in text or JSON.
+func (f *evalFlags) print(cmd *cobra.Command, score train.Score, confusion *train.Confusion) error {
+	if wantsJSON(cmd) {
+		return printJSON(cmd, map[string]any{f.split: score, "accuracy": score.Accuracy(), "classes": confusion.PerClass(), "confusion": confusion.Counts})
+	}
+	if err := newReporter(cmd, 0).score(f.split, score); err != nil {
+		return err
+	}
+	fmt.Fprintln(cmd.OutOrStdout())
+	return confusion.WriteText(cmd.OutOrStdout())
+}
+
+// pictureFormat returns svg or png, what the name of a picture ends in.
+func pictureFormat(flag, path string) (string, error) {
+	format := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), "."))
+	if format != "svg" && format != "png" {
+		return "", usagef("--%s %s: want a file that ends in .svg or .png", flag, path)
+	}
+	return format, nil
+}
+
+func drawConfusion(path string, c *train.Confusion) error {
+	format, err := pictureFormat("confusion", path)
+	if err != nil {
+		return err
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(chart.Confusion(file, format, c), file.Close())
 }
 
 // prepare checks everything that needs no device.
@@ -77,6 +123,11 @@ func (f *evalFlags) prepare(cmd *cobra.Command) (g *sparsenet.Graph, o sparsenet
 		return nil, o, nil, usagef("--split %q: use test or train", f.split)
 	case f.batch < 1:
 		return nil, o, nil, usagef("--batch %d: want at least 1 image", f.batch)
+	}
+	if f.confusion != "" {
+		if _, err := pictureFormat("confusion", f.confusion); err != nil {
+			return nil, o, nil, err
+		}
 	}
 	if err := f.model.find(cmd); err != nil {
 		return nil, o, nil, err

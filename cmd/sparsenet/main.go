@@ -23,6 +23,7 @@ var commands = []func() *cobra.Command{
 	newSummaryCommand,
 	newTrainCommand,
 	newEvalCommand,
+	newPredictCommand,
 	newImportCommand,
 	newExportCommand,
 	newMemoryCommand,

@@ -164,3 +164,10 @@ func TestBadExport(t *testing.T) {
 	_, err := os.Stat(dir + "/x.onnx")
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
+
+func mustBuild(t *testing.T, c sparsenet.Config) *sparsenet.Graph {
+	t.Helper()
+	g, err := sparsenet.Build(c)
+	require.NoError(t, err)
+	return g
+}
