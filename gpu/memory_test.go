@@ -135,7 +135,9 @@ func TestIncoherent(t *testing.T) {
 	require.False(t, x.coherent)
 	fillBuffer(x, func(i int) float32 { return float32(i) })
 	fillBuffer(y, func(int) float32 { return 1 })
-	require.NoError(t, newRecording(t, d, RecordOptions{}, add(t, d, x, y, 2, 0)).Run())
+	r := newRecording(t, d, RecordOptions{}, add(t, d, x, y, 2, 0), add(t, d, x, y, 0, 0))
+	assert.Equal(t, []Range{whole(x), whole(y)}, r.mapped, "what it binds, once, and nothing that the host may be writing to")
+	require.NoError(t, r.Run())
 	for i, v := range floats(y.Mapped()) {
 		require.Equal(t, 2*float32(i)+1, v)
 	}

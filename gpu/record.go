@@ -183,6 +183,9 @@ func (r *Recording) bind(cmds []Dispatch) ([]vk.DescriptorSet, error) {
 			if !slices.Contains(r.buffers, a.Buffer) {
 				r.buffers = append(r.buffers, a.Buffer)
 			}
+			if b := a.Buffer; b.mapped != nil && !b.coherent && !slices.Contains(r.mapped, a) {
+				r.mapped = append(r.mapped, a)
+			}
 		}
 	}
 	d.dev.WriteSets(writes)

@@ -19,6 +19,7 @@ type Recording struct {
 	barrier []bool  // before the dispatch
 	push    []byte
 	buffers []*Buffer
+	mapped  []Range // what is bound of mapped memory that host and device do not share coherently
 
 	fence   vk.Fence
 	pool    vk.CommandPool
@@ -131,19 +132,19 @@ func (r *Recording) Run() error {
 }
 
 // Submit starts a run: it hands all submissions to the queue and returns. What
-// the host wrote to mapped buffers before, the run sees. A recording must be
-// waited for before it is submitted again; other recordings may be in flight.
+// the host wrote before to what the recording binds of mapped buffers, the run
+// sees. A recording must be waited for before it is submitted again; others may
+// be in flight, and run in the order in which they were submitted. What those
+// bind, and this one does not, the host may write to meanwhile.
 // Where the device has no timestamps, Submit waits for each piece of the first
 // runs, to measure it.
 func (r *Recording) Submit() error {
 	if err := r.ready(); err != nil {
 		return err
 	}
-	for _, b := range r.buffers {
-		if !b.coherent && b.mapped != nil {
-			if err := b.Flush(0, b.bytes); err != nil {
-				return err
-			}
+	for _, m := range r.mapped {
+		if err := m.Buffer.Flush(m.Off, m.Bytes); err != nil {
+			return err
 		}
 	}
 	r.start = time.Now()
@@ -210,7 +211,7 @@ func (r *Recording) await() error {
 }
 
 // Wait waits for the run that Submit started, and reads its times. What the run
-// wrote to mapped buffers the host sees afterwards. Without a run it returns
+// wrote to mapped buffers the host sees afterwards, in what the recording binds. Without a run it returns
 // at once.
 func (r *Recording) Wait() error {
 	if !r.pending && !r.ended {
@@ -222,9 +223,9 @@ func (r *Recording) Wait() error {
 		}
 	}
 	r.ended = false
-	for _, b := range r.buffers {
-		if !b.coherent && b.mapped != nil && !b.closed.Load() {
-			if err := b.Invalidate(0, b.bytes); err != nil {
+	for _, m := range r.mapped {
+		if !m.Buffer.closed.Load() {
+			if err := m.Buffer.Invalidate(m.Off, m.Bytes); err != nil {
 				return err
 			}
 		}

@@ -42,7 +42,7 @@ func bisect(t *testing.T, m *Model) *bisection {
 		}
 	}
 	feed(t, m, 1)
-	m.setState(b.h, 1)
+	m.lanes[0].setState(b.h, true)
 	poison(t, m)
 	return b
 }

@@ -1,10 +1,8 @@
 package sparsenet
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 
 	"sparsevk/gpu"
 	"sparsevk/ops"
@@ -16,8 +14,7 @@ type Model struct {
 	*Network
 	Device     *gpu.Device
 	mem        *record.Memory
-	train      *record.Recording // nil for inference
-	eval       *record.Recording
+	lanes      [Lanes]Lane
 	swapper    *record.Recording // exchanges parameters and averages; nil without Average
 	averaged   bool              // the averages are in the parameters' place
 	ready      bool              // running statistics are prepared for evaluation
@@ -62,16 +59,19 @@ func (m *Model) start(seed uint64) error {
 	if err := m.Load(values); err != nil {
 		return err
 	}
-	var err error
+	var train []ops.Step
 	if m.Train != nil {
-		if m.train, err = record.New(m.Device, m.mem, m.Train.Steps(), record.Options{}); err != nil {
+		train = m.Train.Steps()
+	}
+	eval := m.Eval.Steps()
+	for k := range m.lanes {
+		m.lanes[k].m = m
+		if err := m.lanes[k].record(k, train, eval); err != nil {
 			return err
 		}
 	}
-	if m.eval, err = record.New(m.Device, m.mem, m.Eval.Steps(), record.Options{}); err != nil {
-		return err
-	}
 	if m.Average && !m.Inference {
+		var err error
 		if m.swapper, err = record.New(m.Device, m.mem, m.swap(), record.Options{}); err != nil {
 			return err
 		}
@@ -88,11 +88,12 @@ func (m *Model) start(seed uint64) error {
 // Close frees everything; it is safe twice.
 func (m *Model) Close() error {
 	var errs []error
-	for _, r := range []**record.Recording{&m.train, &m.eval, &m.swapper} {
-		if *r != nil {
-			errs = append(errs, (*r).Close())
-			*r = nil
-		}
+	for k := range m.lanes {
+		errs = append(errs, m.lanes[k].close())
+	}
+	if m.swapper != nil {
+		errs = append(errs, m.swapper.Close())
+		m.swapper = nil
 	}
 	return errors.Join(append(errs, m.mem.Close())...)
 }
@@ -187,7 +188,8 @@ func (m *Model) vectors(b *ops.Block) ([]float32, error) {
 	return out, nil
 }
 
-// SetInput uploads normalised images, [N][C][H][W], to a network with Floats.
+// SetInput uploads normalised images, [N][C][H][W], to a network with Floats, for
+// all lanes.
 func (m *Model) SetInput(images []float32) error {
 	c, area := int(m.input.C), int(m.input.H*m.input.W)
 	if !m.Floats || len(images) != m.Batch*c*area {
@@ -202,16 +204,11 @@ func (m *Model) SetInput(images []float32) error {
 	return m.mem.UploadFloats(m.input.All(), planes)
 }
 
-// Feed returns where the host puts the next batch before a step: image bytes
-// [N][C][H][W], labels and image numbers, 4 bytes each, little-endian.
-func (m *Model) Feed() (images, labels, index []byte) {
-	labels = m.mem.Mapped(m.labels.All())
-	if !m.Floats {
-		images = m.mem.Mapped(m.images.All())[:m.Batch*int(m.Graph.Maps[0].Floats())]
-		index = m.mem.Mapped(m.index.All())
-	}
-	return images, labels, index
-}
+// Lane returns lane k, from 0 to Lanes-1.
+func (m *Model) Lane(k int) *Lane { return &m.lanes[k] }
+
+// Feed is Feed of lane 0, from which TrainStep and EvalStep run.
+func (m *Model) Feed() (images, labels, index []byte) { return m.lanes[0].Feed() }
 
 // Hyper is what may change from step to step.
 type Hyper struct {
@@ -234,31 +231,21 @@ type Result struct {
 	NonFinite    bool    // the loss or the gradient is not finite; told by bits
 }
 
-// TrainStep runs one training step on the batch that was fed.
+// TrainStep runs one training step on the batch that was fed to lane 0.
 func (m *Model) TrainStep(h Hyper) (Result, error) {
-	if m.train == nil {
-		return Result{}, errors.New("sparsenet: a network for inference does not train")
-	}
-	if m.averaged {
-		return Result{}, errors.New("sparsenet: the averages are in the parameters' place: call UseAverage(false) before training")
-	}
-	m.ready = false
-	r, err := m.run(m.train, h, 1)
-	if err == nil {
-		m.stats.trained()
-	}
-	return r, err
-}
-
-// EvalStep runs the network with its running statistics on the batch that was
-// fed.
-func (m *Model) EvalStep(h Hyper) (Result, error) {
-	if err := m.prepare(); err != nil {
+	if err := m.lanes[0].SubmitTrain(h); err != nil {
 		return Result{}, err
 	}
-	r, err := m.run(m.eval, h, 0)
-	r.GradientNorm = 0
-	return r, err
+	return m.lanes[0].Wait()
+}
+
+// EvalStep runs the network with its running statistics on the batch that was fed
+// to lane 0.
+func (m *Model) EvalStep(h Hyper) (Result, error) {
+	if err := m.lanes[0].SubmitEval(h); err != nil {
+		return Result{}, err
+	}
+	return m.lanes[0].Wait()
 }
 
 // prepare puts the running statistics where the evaluation reads them.
@@ -269,50 +256,4 @@ func (m *Model) prepare() error {
 	err := m.stats.prepare(m)
 	m.ready = err == nil
 	return err
-}
-
-func (m *Model) run(r *record.Recording, h Hyper, training uint32) (Result, error) {
-	m.setState(h, training)
-	if err := r.Run(); err != nil {
-		return Result{}, err
-	}
-	return m.result(training), nil
-}
-
-func (m *Model) setState(h Hyper, training uint32) {
-	b := m.mem.Mapped(m.state.All())
-	put := func(i int, v uint32) { binary.LittleEndian.PutUint32(b[4*i:], v) }
-	f := math.Float32bits
-	put(ops.StateRate, f(h.Rate))
-	put(ops.StateMomentum, f(h.Momentum))
-	put(ops.StateDecay, f(h.Decay))
-	put(ops.StateLossScale, f(1))
-	put(ops.StateStep, h.Step)
-	put(ops.StateSeedLo, uint32(h.Seed))
-	put(ops.StateSeedHi, uint32(h.Seed>>32))
-	put(ops.StateEpoch, h.Epoch)
-	put(ops.StateValid, uint32(h.Valid))
-	put(ops.StateTrain, training)
-	put(ops.StateBNMomentum, f(float32(m.bnMomentum)))
-	put(ops.StateClip, f(h.Clip))
-	put(ops.StateBeta2, f(h.Beta2))
-	put(ops.StateEpsilon, f(h.Epsilon))
-	put(ops.StateAverage, f(h.Average))
-	correct1, correct2 := ops.AdamCorrections(h.Momentum, h.Beta2, h.Updates)
-	put(ops.StateCorrect1, f(correct1))
-	put(ops.StateCorrect2, f(correct2))
-}
-
-func (m *Model) result(training uint32) Result {
-	b := m.mem.Mapped(m.results.All())
-	word := func(i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:]) }
-	r := Result{
-		Loss: math.Float32frombits(word(ops.ResultLoss)), Hits: int(word(ops.ResultHits)), Hits5: int(word(ops.ResultHits5)),
-		NonFinite: word(ops.ResultNonFinite) != 0,
-	}
-	if training != 0 {
-		r.GradientNorm = float32(math.Sqrt(float64(math.Float32frombits(word(ops.ResultNorm2)))))
-		r.NonFinite = r.NonFinite || word(ops.ResultNormBad) != 0
-	}
-	return r
 }

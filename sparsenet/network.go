@@ -118,13 +118,14 @@ type Network struct {
 	Train, Eval *Program // Train is nil for inference
 	Plan        *ops.Plan
 
-	env                                   *ops.Env
-	regions                               *regions
-	state, images, labels, index, results *ops.Block
-	input                                 *ops.Block // the image, map 0
-	logits                                *ops.Block
-	features                              *ops.Block // nil without Options.Features
-	stats                                 runningStats
+	env       *ops.Env
+	regions   *regions
+	exchange                  // of lane 0, which the programs' steps name
+	exchanges [Lanes]exchange // of all lanes
+	input     *ops.Block      // the image, map 0
+	logits    *ops.Block
+	features  *ops.Block // nil without Options.Features
+	stats     runningStats
 }
 
 // runningStats is how an engine keeps the running statistics of the readers'
@@ -189,6 +190,9 @@ func (n *Network) place() (err error) {
 	}
 	steps = append(steps, n.Eval.Steps()...)
 	always := append(n.regions.blocks(), n.stats.blocks()...)
+	for k := range n.exchanges {
+		always = append(always, n.exchanges[k].blocks()...)
+	}
 	n.Plan, err = ops.Place(steps, n.Chunk, always...)
 	if err != nil {
 		return fmt.Errorf("sparsenet: batch %d: %w", n.Batch, err)
@@ -197,16 +201,12 @@ func (n *Network) place() (err error) {
 }
 
 func (n *Network) newStaging() {
-	in, batch := n.Graph.Maps[0], n.Batch
-	n.state, n.results = ops.NewState(), ops.NewResults()
-	n.labels = keep(ops.Vector("labels", ops.Staging, batch))
-	n.input = n.mapBlock("image", 0)
-	if n.Floats {
-		n.input.Keep = true // the host fills it before a step
-	} else {
-		n.images = keep(ops.Vector("images", ops.Staging, (batch*int(in.Floats())+3)/4))
-		n.index = keep(ops.Vector("index", ops.Staging, batch))
+	for k := range n.exchanges {
+		n.exchanges[k] = n.newExchange()
 	}
+	n.exchange = n.exchanges[0]
+	n.input = n.mapBlock("image", 0)
+	n.input.Keep = n.Floats // the host fills it before a step
 }
 
 // mapBlock returns a block of the shape of map id.

@@ -73,8 +73,13 @@ func someValues(p *Params) map[string][]float32 {
 // their numbers.
 func feed(t testing.TB, m *Model, seed uint64) {
 	t.Helper()
-	r := rand.New(rand.NewPCG(seed, 13))
-	images, labels, index := m.Feed()
+	feedLane(t, m.Lane(0), seed)
+}
+
+func feedLane(t testing.TB, s *Lane, seed uint64) {
+	t.Helper()
+	m, r := s.m, rand.New(rand.NewPCG(seed, 13))
+	images, labels, index := s.Feed()
 	for i := range m.Batch {
 		binary.LittleEndian.PutUint32(labels[4*i:], r.Uint32N(uint32(m.Graph.Config.Classes)))
 		if !m.Floats {

@@ -115,9 +115,9 @@ func TestPoison(t *testing.T) {
 		for _, training := range []bool{true, false} {
 			want := shown(t, m, training, func() {})
 			assert.Equal(t, want, shown(t, m, training, func() { poison(t, m) }), "%s %s, training %v", e, c, training)
-			p, recording := m.Eval, &m.eval
+			p, recording := m.Eval, &m.lanes[0].eval
 			if training {
-				p, recording = m.Train, &m.train
+				p, recording = m.Train, &m.lanes[0].train
 			}
 			all, whole := p.Steps(), *recording
 			turn := len(e) + int(c)
@@ -145,7 +145,7 @@ func TestOrderMatters(t *testing.T) {
 	ways(t, func(e Engine, c ops.Class) {
 		m := open(t, poisonNet, Options{Batch: 4, Pad: 1, Flip: true, Engine: e, Class: c})
 		want := shown(t, m, true, func() { poison(t, m) })
-		all, whole, swaps := m.Train.Steps(), m.train, 0
+		all, whole, swaps := m.Train.Steps(), m.lanes[0].train, 0
 		for i := range len(all) - 1 {
 			if (i+int(c))%every(5) != 0 || !follows(&all[i], &all[i+1]) {
 				continue
@@ -154,13 +154,13 @@ func TestOrderMatters(t *testing.T) {
 			swapped[i], swapped[i+1] = all[i+1], all[i]
 			r, err := record.New(m.Device, m.mem, swapped, record.Options{})
 			require.NoError(t, err)
-			m.train = r
+			m.lanes[0].train = r
 			assert.NotEqual(t, want, shown(t, m, true, func() { poison(t, m) }), "%s %s: steps %d, %s %s, and %s %s can change places",
 				e, c, i, all[i].Label, all[i].Kernel.Name, all[i+1].Label, all[i+1].Kernel.Name)
 			require.NoError(t, r.Close())
 			swaps++
 		}
-		m.train = whole
+		m.lanes[0].train = whole
 		assert.Greater(t, swaps, len(all)/every(5)/3)
 		require.NoError(t, m.Close())
 	})

@@ -29,9 +29,9 @@ func (m *Model) Profile(h Hyper, runs int) (times []StepTime, err error) {
 	if runs < 1 {
 		return nil, fmt.Errorf("sparsenet: a profile of %d runs: want at least 1", runs)
 	}
-	program, training := m.Train, uint32(1)
+	program, training := m.Train, true
 	if m.Train == nil {
-		program, training = m.Eval, 0
+		program, training = m.Eval, false
 		if err := m.prepare(); err != nil {
 			return nil, err
 		}
@@ -48,10 +48,10 @@ func (m *Model) Profile(h Hyper, runs int) (times []StepTime, err error) {
 	defer func() { err = errors.Join(err, r.Close()) }()
 	taken := make([][]time.Duration, len(times))
 	for i := range runs + 1 {
-		if _, err := m.run(r, h, training); err != nil {
+		if _, err := m.lanes[0].run(r, h, training); err != nil {
 			return nil, err
 		}
-		if training != 0 {
+		if training {
 			m.ready = false
 			m.stats.trained()
 		}

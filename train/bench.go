@@ -22,47 +22,76 @@ func benchHyper(m *sparsenet.Model) sparsenet.Hyper {
 	return sparsenet.Hyper{Rate: 0.01, Momentum: 0.9, Decay: 1e-4, Seed: 1, Valid: m.Batch}
 }
 
-// FeedRandom gives m a batch of random images and labels, the same for the same
-// seed.
+// FeedRandom gives every lane of m a batch of random images and labels, the same
+// for the same seed.
 func FeedRandom(m *sparsenet.Model, seed uint64) {
-	r := rand.New(rand.NewPCG(seed, 0x5eed))
-	images, labels, index := m.Feed()
-	for i := range images {
-		images[i] = byte(r.Uint32())
-	}
-	for i := range m.Batch {
-		binary.LittleEndian.PutUint32(labels[4*i:], r.Uint32N(uint32(m.Graph.Config.Classes)))
-		binary.LittleEndian.PutUint32(index[4*i:], uint32(i))
+	for k := range sparsenet.Lanes {
+		r := rand.New(rand.NewPCG(seed, 0x5eed))
+		images, labels, index := m.Lane(k).Feed()
+		for i := range images {
+			images[i] = byte(r.Uint32())
+		}
+		for i := range m.Batch {
+			binary.LittleEndian.PutUint32(labels[4*i:], r.Uint32N(uint32(m.Graph.Config.Classes)))
+			binary.LittleEndian.PutUint32(index[4*i:], uint32(i))
+		}
 	}
 }
 
-// TimeSteps runs count steps of m on the batch that was fed, one after the other
-// as training does, and yields what each took by the host's clock. A network for
-// inference evaluates. The first step is slower: some drivers compile then. It
-// ends early with the error of ctx, between steps, or of a step.
+// TimeSteps runs count steps of m on the batches that were fed, with the next in
+// flight before one ends as training does, and yields the time from the end of
+// each to that of the next by the host's clock. A network for inference
+// evaluates. The first step is slower: some drivers compile then. It ends early
+// with the error of ctx, between steps, or of a step.
 func TimeSteps(ctx context.Context, m *sparsenet.Model, count int) iter.Seq2[time.Duration, error] {
-	step, h := m.TrainStep, benchHyper(m)
-	if m.Inference {
-		step = m.EvalStep
-	}
 	return func(yield func(time.Duration, error) bool) {
-		for i := range count {
-			if err := ctx.Err(); err != nil {
-				yield(0, err)
-				return
-			}
-			h.Step = uint32(i)
-			start := time.Now()
-			r, err := step(h)
-			took := time.Since(start)
+		last, goOn := time.Now(), true
+		p := pipeline[struct{}]{m: m, done: func(_ struct{}, r sparsenet.Result, err error) error {
 			if err == nil && r.NonFinite {
 				err = errNotFinite
 			}
-			if !yield(took, err) || err != nil {
-				return
+			if err == nil {
+				now := time.Now()
+				goOn = yield(now.Sub(last), nil)
+				last = now
 			}
+			return err
+		}}
+		defer p.abandon()
+		err := benchSteps(ctx, &p, count, &goOn)
+		if err != nil && goOn {
+			yield(0, err)
 		}
 	}
+}
+
+// benchSteps submits count steps and waits for them, while goOn.
+func benchSteps(ctx context.Context, p *pipeline[struct{}], count int, goOn *bool) error {
+	h := benchHyper(p.m)
+	for i := range count {
+		err := p.room()
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil || !*goOn {
+			return err
+		}
+		h.Step = uint32(i)
+		submit := p.lane().SubmitTrain
+		if p.m.Inference {
+			submit = p.lane().SubmitEval
+		}
+		if err := submit(h); err != nil {
+			return err
+		}
+		p.submitted(struct{}{})
+	}
+	for p.n > 0 && *goOn {
+		if err := p.next(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Milliseconds sums up the times of steps.

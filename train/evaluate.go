@@ -24,11 +24,12 @@ func (s Score) Accuracy() float64 { return float64(s.Hits) / float64(s.Images) }
 // Evaluate runs the model with its running statistics over every image of l
 // once; the last batch may be short. When ctx ends it returns ctx's error.
 func Evaluate(ctx context.Context, m *sparsenet.Model, l data.Loader) (Score, error) {
-	return EvaluateEach(ctx, m, l, func(data.Batch) error { return nil })
+	return EvaluateEach(ctx, m, l, nil)
 }
 
-// EvaluateEach is Evaluate, and calls each after every batch, while the model holds its
-// logits. An error of each ends it.
+// EvaluateEach is Evaluate, and calls each, unless it is nil, after every batch,
+// while the model holds its logits; so no batch is in flight meanwhile. An error of
+// each ends it.
 func EvaluateEach(ctx context.Context, m *sparsenet.Model, l data.Loader, each func(data.Batch) error) (Score, error) {
 	if err := l.Check(); err != nil {
 		return Score{}, err
@@ -38,26 +39,54 @@ func EvaluateEach(ctx context.Context, m *sparsenet.Model, l data.Loader, each f
 	}
 	var s Score
 	start := time.Now()
+	p := pipeline[int]{m: m, done: func(images int, r sparsenet.Result, err error) error {
+		if err != nil {
+			return fmt.Errorf("train: evaluation, after %d images: %w", s.Images, err)
+		}
+		s.Images += images
+		s.Hits += r.Hits
+		s.Hits5 += r.Hits5
+		s.Loss += float64(r.Loss) * float64(images)
+		return nil
+	}}
+	defer p.abandon()
 	for b := range l.Eval().From(0) {
 		if err := ctx.Err(); err != nil {
 			return s, err
 		}
-		if err := feed(m, b); err != nil {
+		if err := evaluate(&p, b); err != nil {
 			return s, err
 		}
-		r, err := m.EvalStep(sparsenet.Hyper{Valid: b.Valid()})
-		if err != nil {
-			return s, fmt.Errorf("train: evaluation of images from %d on: %w", s.Images, err)
+		if each == nil {
+			continue
+		}
+		if err := p.drain(); err != nil {
+			return s, err
 		}
 		if err := each(b); err != nil {
 			return s, err
 		}
-		s.Images += b.Valid()
-		s.Hits += r.Hits
-		s.Hits5 += r.Hits5
-		s.Loss += float64(r.Loss) * float64(b.Valid())
+	}
+	if err := p.drain(); err != nil {
+		return s, err
 	}
 	s.Loss /= float64(s.Images)
 	s.ImagesPerSecond = float64(s.Images) / time.Since(start).Seconds()
 	return s, nil
+}
+
+// evaluate submits one batch.
+func evaluate(p *pipeline[int], b data.Batch) error {
+	if err := p.room(); err != nil {
+		return err
+	}
+	lane := p.lane()
+	if err := feed(lane, b); err != nil {
+		return err
+	}
+	if err := lane.SubmitEval(sparsenet.Hyper{Valid: b.Valid()}); err != nil {
+		return fmt.Errorf("train: evaluation: %w", err)
+	}
+	p.submitted(b.Valid())
+	return nil
 }

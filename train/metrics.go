@@ -43,13 +43,7 @@ type Metric struct {
 type Number float64
 
 // MarshalJSON writes the shortest text that reads back with the same bits.
-func (n Number) MarshalJSON() ([]byte, error) {
-	f := float64(n)
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return []byte(strconv.Quote(number(f))), nil
-	}
-	return json.Marshal(f)
-}
+func (n Number) MarshalJSON() ([]byte, error) { return n.appendJSON(nil), nil }
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (n *Number) UnmarshalJSON(b []byte) error {
@@ -69,8 +63,11 @@ const (
 )
 
 // Metrics appends lines to metrics.jsonl and metrics.csv. A line is with the
-// operating system when Write returns.
-type Metrics struct{ json, csv *lines }
+// operating system when Write returns. Write does not allocate.
+type Metrics struct {
+	json, csv *lines
+	text      []byte // of the line being written
+}
 
 // OpenMetrics opens the metrics of a run that goes on after the given step, 0
 // for a new one: lines of later steps, of the test split, and a last line that
@@ -98,7 +95,7 @@ func openMetrics(dir string, step uint64) (*Metrics, error) {
 			continue
 		}
 		kept.Write(line)
-		table.WriteString(m.csv())
+		table.Write(m.appendCSV(table.AvailableBuffer()))
 	}
 	var m Metrics
 	for _, f := range []struct {
@@ -115,11 +112,10 @@ func openMetrics(dir string, step uint64) (*Metrics, error) {
 
 // Write appends one line to each file.
 func (m *Metrics) Write(v Metric) error {
-	b, err := json.Marshal(v)
-	if err == nil {
-		err = errors.Join(m.json.append(append(b, '\n')), m.csv.append([]byte(v.csv())))
-	}
-	if err != nil {
+	m.text = v.appendJSON(m.text[:0])
+	err := m.json.append(m.text)
+	m.text = v.appendCSV(m.text[:0])
+	if err = errors.Join(err, m.csv.append(m.text)); err != nil {
 		return fmt.Errorf("train: metrics: step %d: %w", v.Step, err)
 	}
 	return nil
@@ -132,10 +128,50 @@ func (m *Metrics) Close() error {
 
 const csvHeader = "time,kind,epoch,step,lr,loss,accuracy,images_per_second,grad_norm,device_bytes\n"
 
-func (m Metric) csv() string {
-	return fmt.Sprintf("%s,%s,%d,%d,%s,%s,%s,%s,%s,%d\n", m.Time.Format(time.RFC3339Nano), m.Kind, m.Epoch, m.Step,
-		number(float64(m.LR)), number(float64(m.Loss)), number(float64(m.Accuracy)),
-		number(float64(m.ImagesPerSecond)), number(float64(m.GradNorm)), m.DeviceBytes)
+// appendCSV appends m as a line of the table.
+func (m *Metric) appendCSV(b []byte) []byte {
+	b = append(m.Time.AppendFormat(b, time.RFC3339Nano), ',')
+	b = append(append(b, m.Kind...), ',')
+	b = append(strconv.AppendUint(b, m.Epoch, 10), ',')
+	b = append(strconv.AppendUint(b, m.Step, 10), ',')
+	for _, x := range [...]Number{m.LR, m.Loss, m.Accuracy, m.ImagesPerSecond, m.GradNorm} {
+		b = append(strconv.AppendFloat(b, float64(x), 'g', -1, 64), ',')
+	}
+	return append(strconv.AppendUint(b, m.DeviceBytes, 10), '\n')
+}
+
+// appendJSON appends m as a line of JSON, as json.Marshal writes it.
+func (m *Metric) appendJSON(b []byte) []byte {
+	b = append(m.Time.AppendFormat(append(b, `{"time":"`...), time.RFC3339Nano), `","kind":"`...)
+	b = strconv.AppendUint(append(append(b, m.Kind...), `","epoch":`...), m.Epoch, 10)
+	b = strconv.AppendUint(append(b, `,"step":`...), m.Step, 10)
+	b = m.LR.appendJSON(append(b, `,"lr":`...))
+	b = m.Loss.appendJSON(append(b, `,"loss":`...))
+	b = m.Accuracy.appendJSON(append(b, `,"accuracy":`...))
+	b = m.ImagesPerSecond.appendJSON(append(b, `,"images_per_second":`...))
+	if m.GradNorm != 0 {
+		b = m.GradNorm.appendJSON(append(b, `,"grad_norm":`...))
+	}
+	if m.DeviceBytes != 0 {
+		b = strconv.AppendUint(append(b, `,"device_bytes":`...), m.DeviceBytes, 10)
+	}
+	return append(b, '}', '\n')
+}
+
+// appendJSON appends the shortest text that reads back with the same bits.
+func (n Number) appendJSON(b []byte) []byte {
+	f := float64(n)
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return append(strconv.AppendFloat(append(b, '"'), f, 'g', -1, 64), '"')
+	}
+	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
+		b = strconv.AppendFloat(b, f, 'e', -1, 64)
+		if k := len(b); b[k-4] == 'e' && b[k-3] == '-' && b[k-2] == '0' { // e-07 is e-7 in JavaScript
+			b = append(b[:k-2], b[k-1])
+		}
+		return b
+	}
+	return strconv.AppendFloat(b, f, 'f', -1, 64)
 }
 
 // lines is a file to which whole lines are appended.

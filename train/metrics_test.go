@@ -84,6 +84,28 @@ func TestMetricsAfterResume(t *testing.T) {
 	assert.Empty(t, read(t, cut, metricsJSON), "a new run starts with none")
 }
 
+// The lines are what package encoding/json would write, whatever the numbers, and
+// cost no memory.
+func TestMetricsAreJSON(t *testing.T) {
+	type plain Metric // without methods of its own
+	numbers := []float64{0, -0.0, 1, 0.1, 1e-6, 9.99e-7, -3.5e-12, 1e-300, 1e20, 1e21, -2.5e37, 5e-324, math.MaxFloat64}
+	for i, x := range numbers {
+		m := metric(uint64(i))
+		m.Epoch, m.Loss, m.GradNorm, m.LR, m.DeviceBytes = 3, Number(x), Number(-x), Number(numbers[len(numbers)-1-i]), uint64(i)
+		m.Time = m.Time.Add(time.Duration(i) * 1001)
+		want, err := json.Marshal(plain(m))
+		require.NoError(t, err)
+		assert.Equal(t, string(want)+"\n", string(m.appendJSON(nil)))
+		loss, err := json.Marshal(x)
+		require.NoError(t, err)
+		assert.Contains(t, string(want), fmt.Sprintf(`"loss":%s,`, loss))
+	}
+	m, err := OpenMetrics(t.TempDir(), 0)
+	require.NoError(t, err)
+	assert.Zero(t, testing.AllocsPerRun(20, func() { assert.NoError(t, m.Write(metric(1))) }))
+	require.NoError(t, m.Close())
+}
+
 func TestMetricsReportTheirFolder(t *testing.T) {
 	_, err := OpenMetrics(filepath.Join(t.TempDir(), "none"), 0)
 	assert.ErrorIs(t, err, os.ErrNotExist)

@@ -35,32 +35,6 @@ func (t *Trainer) Resume(c *Checkpoint, force bool) error {
 // State returns where the run stands.
 func (t *Trainer) State() State { return t.state }
 
-// save writes a checkpoint, if there is a run directory.
-func (t *Trainer) save() (string, error) {
-	if t.Run == nil {
-		return "", nil
-	}
-	list, err := Tensors(t.Model, true)
-	if err != nil {
-		return "", err
-	}
-	return t.Run.Save(t.state, list)
-}
-
-// saveBest keeps the model if its validation is the best so far.
-func (t *Trainer) saveBest(e Epoch) error {
-	if t.Run == nil || e.Valid == nil || (t.state.BestStep > 0 && e.Valid.Accuracy() <= t.state.Best) {
-		return nil
-	}
-	t.state.Best, t.state.BestStep = e.Valid.Accuracy(), t.state.Step
-	list, err := Tensors(t.Model, true)
-	if err != nil {
-		return err
-	}
-	_, err = t.Run.SaveBest(t.state, list)
-	return err
-}
-
 // Tensors returns the model's parameters and running statistics, and with
 // momentum the optimizer's velocity, as they go into a file.
 func Tensors(m *sparsenet.Model, momentum bool) ([]safetensors.Tensor, error) {

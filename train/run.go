@@ -101,7 +101,7 @@ func (r *Run) WriteJSON(name string, v any) error {
 // of earlier steps beyond the last Keep. If it cannot be written, the ones
 // before it are all kept and the error names the newest.
 func (r *Run) Save(s State, tensors []safetensors.Tensor) (string, error) {
-	path := filepath.Join(r.Dir, checkpointsDir, fmt.Sprintf("%s%012d%s", stepPrefix, s.Step, stepSuffix))
+	path := r.path(s.Step)
 	if err := saveCheckpoint(r.disk, path, s, tensors); err != nil {
 		return "", r.kept(err)
 	}
@@ -109,6 +109,11 @@ func (r *Run) Save(s State, tensors []safetensors.Tensor) (string, error) {
 		return path, fmt.Errorf("train: old checkpoints: %w", err)
 	}
 	return path, nil
+}
+
+// path returns the path of the checkpoint of a step.
+func (r *Run) path(step uint64) string {
+	return filepath.Join(r.Dir, checkpointsDir, fmt.Sprintf("%s%012d%s", stepPrefix, step, stepSuffix))
 }
 
 // SaveBest writes the checkpoint that validated best, in a file of its own.

@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -41,6 +40,9 @@ type Trainer struct {
 
 	state State
 	data  string // hash of the training set
+	steps pipeline[flight]
+	saver saver
+	last  time.Time // when the last step ended
 }
 
 // Progress is where a run stands after a step.
@@ -61,37 +63,44 @@ type Epoch struct {
 	ImagesPerSecond float64 // training alone
 	Valid           *Score  // nil without held-out images
 	Stopped         bool    // the context ended before the epoch did
-	Checkpoint      string  // path of the checkpoint, if one was written
+	Checkpoint      string  // path of the checkpoint, if there is one; it is written while the next epoch begins
 }
 
 // Loop trains epoch after epoch. A new run begins with a checkpoint, so that one
 // that is killed can always go on, and that a directory which cannot be written
-// to is found before the first step. When ctx ends, the step in flight is
+// to is found before the first step. When ctx ends, the steps in flight are
 // finished, a checkpoint written, and a last Epoch with Stopped yielded. An error
 // ends the loop; checkpoints written before it stay.
 func (t *Trainer) Loop(ctx context.Context) iter.Seq2[Epoch, error] {
 	return func(yield func(Epoch, error) bool) {
-		if err := t.check(); err != nil {
+		if err := t.begin(); err != nil {
 			yield(Epoch{}, err)
 			return
 		}
-		if t.state.Step == 0 {
-			if _, err := t.save(); err != nil {
-				yield(Epoch{}, err)
-				return
-			}
-		}
+		defer func() { _ = t.saver.wait() }() // only a loop that was broken off has not waited
 		for t.state.Epoch < uint64(t.Epochs) {
 			e, err := t.epoch(ctx)
-			if err != nil {
-				yield(e, err)
-				return
+			if e.Stopped || err != nil || t.state.Epoch == uint64(t.Epochs) {
+				err = errors.Join(err, t.saver.wait())
 			}
-			if !yield(e, nil) || e.Stopped {
+			if !yield(e, err) || err != nil || e.Stopped {
 				return
 			}
 		}
 	}
+}
+
+// begin checks what will be trained, and keeps where a new run starts from.
+func (t *Trainer) begin() error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	t.steps = pipeline[flight]{m: t.Model, done: t.landed}
+	if t.state.Step > 0 {
+		return nil
+	}
+	_, err := t.save(false)
+	return errors.Join(err, t.saver.wait())
 }
 
 // check reports what cannot be trained, before anything runs.
@@ -158,20 +167,10 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 	}
 	e := Epoch{Rate: t.rate(max(1, int(first))-1, n)}
 	start := time.Now()
-	for i := first; i < uint64(n); i++ {
-		if ctx.Err() != nil {
-			e.Stopped = true
-			break
-		}
-		var err error
-		if e.Rate, err = t.step(batches.At(int(i)), int(i), n); err != nil {
-			return e, err
-		}
-		if t.Every > 0 && t.state.Step%t.Every == 0 && i+1 < uint64(n) {
-			if _, err := t.save(); err != nil {
-				return e, err
-			}
-		}
+	t.last = start
+	if err := t.batches(ctx, batches, &e); err != nil {
+		t.steps.abandon()
+		return e, err
 	}
 	images := float64(t.state.Position-first) * float64(t.Model.Batch)
 	e.ImagesPerSecond = images / time.Since(start).Seconds()
@@ -183,6 +182,84 @@ func (t *Trainer) rate(i, n int) float64 {
 	return t.LR.At(float64(t.state.Epoch) + float64(i)/float64(n))
 }
 
+// batches trains on what is left of the batches of an epoch.
+func (t *Trainer) batches(ctx context.Context, all data.Batches, e *Epoch) error {
+	for i, step := int(t.state.Position), t.state.Step; i < all.Len(); i++ {
+		if err := t.steps.room(); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			e.Stopped = true
+			break
+		}
+		if err := t.saver.failed(); err != nil {
+			return err
+		}
+		e.Rate = t.rate(i, all.Len())
+		if err := t.submit(all.At(i), flight{step: step, batch: i, batches: all.Len(), rate: e.Rate}); err != nil {
+			return err
+		}
+		step++
+		if t.Every > 0 && step%t.Every == 0 && i+1 < all.Len() {
+			if err := t.steps.drain(); err != nil {
+				return err
+			}
+			if _, err := t.save(false); err != nil {
+				return err
+			}
+		}
+	}
+	return t.steps.drain()
+}
+
+// A flight is what a step was submitted with.
+type flight struct {
+	step           uint64 // steps before it
+	batch, batches int    // of the epoch: steps before it, and all
+	rate           float64
+	images         int
+}
+
+// submit starts a step on one batch.
+func (t *Trainer) submit(b data.Batch, f flight) error {
+	lane := t.steps.lane()
+	if err := feed(lane, b); err != nil {
+		return err
+	}
+	f.images = b.Valid()
+	err := lane.SubmitTrain(sparsenet.Hyper{
+		Rate: float32(f.rate), Momentum: float32(t.Momentum), Decay: float32(t.Decay),
+		Step: uint32(f.step), Epoch: uint32(t.state.Epoch), Seed: t.Seed, Valid: f.images,
+	})
+	if err != nil {
+		return fmt.Errorf("train: step %d: %w", f.step, err)
+	}
+	t.steps.submitted(f)
+	return nil
+}
+
+// landed takes in the result of a step.
+func (t *Trainer) landed(f flight, r sparsenet.Result, err error) error {
+	switch {
+	case err != nil:
+		return fmt.Errorf("train: step %d: %w", f.step, err)
+	case r.NonFinite:
+		return fmt.Errorf("train: step %d, loss %g, learning rate %g: %w: lower the rate, or go on from the last checkpoint", f.step, r.Loss, f.rate, ErrNonFinite)
+	}
+	t.state.Step++
+	t.state.Position++
+	t.state.Loss += float64(r.Loss)
+	t.state.Correct += uint64(r.Hits)
+	t.state.Images += uint64(f.images)
+	now := time.Now()
+	speed := float64(f.images) / now.Sub(t.last).Seconds()
+	t.last = now
+	if t.Progress != nil {
+		t.Progress(Progress{int(t.state.Epoch), f.batch + 1, f.batches, t.state.Step, f.rate, float64(r.Loss), speed})
+	}
+	return t.metric(KindStep, f.rate, float64(r.Loss), float64(r.Hits)/float64(f.images), speed, float64(r.GradientNorm))
+}
+
 // finish closes an epoch: validation, metrics, checkpoint. One that was stopped,
 // in its validation too, is not closed: it has no line in the metrics, and the
 // resumed run does the rest of it, of which nothing but the validation may be left.
@@ -192,7 +269,7 @@ func (t *Trainer) finish(ctx context.Context, e Epoch) (Epoch, error) {
 		switch {
 		case err == nil:
 			e.Valid = &s
-		case ctx.Err() != nil:
+		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 			e.Stopped = true
 		default:
 			return e, err
@@ -207,68 +284,29 @@ func (t *Trainer) finish(ctx context.Context, e Epoch) (Epoch, error) {
 		e.Loss = t.state.Loss / float64(t.state.Images) * float64(t.Model.Batch)
 		e.Accuracy = float64(t.state.Correct) / float64(t.state.Images)
 	}
+	best := false
 	if !e.Stopped {
-		if err := t.record(e); err != nil {
+		var err error
+		if best, err = t.record(e); err != nil {
 			return e, err
 		}
 	}
 	var err error
-	e.Checkpoint, err = t.save()
+	e.Checkpoint, err = t.save(best)
 	return e, err
 }
 
-// record writes the lines of a closed epoch, and its model if it is the best.
-func (t *Trainer) record(e Epoch) error {
-	if err := t.metric(KindEpoch, e.Rate, e.Loss, e.Accuracy, e.ImagesPerSecond, 0); err != nil {
-		return err
+// record writes the lines of a closed epoch, and reports whether its validation is
+// the best so far.
+func (t *Trainer) record(e Epoch) (best bool, err error) {
+	if err := t.metric(KindEpoch, e.Rate, e.Loss, e.Accuracy, e.ImagesPerSecond, 0); err != nil || e.Valid == nil {
+		return false, err
 	}
-	if s := e.Valid; s != nil {
-		if err := t.metric(KindValid, e.Rate, s.Loss, s.Accuracy(), s.ImagesPerSecond, 0); err != nil {
-			return err
-		}
+	s := e.Valid
+	if best = t.state.BestStep == 0 || s.Accuracy() > t.state.Best; best {
+		t.state.Best, t.state.BestStep = s.Accuracy(), t.state.Step
 	}
-	return t.saveBest(e)
-}
-
-// step trains on one batch and returns the learning rate it used.
-func (t *Trainer) step(b data.Batch, i, n int) (float64, error) {
-	start := time.Now()
-	if err := feed(t.Model, b); err != nil {
-		return 0, err
-	}
-	rate := t.rate(i, n)
-	r, err := t.Model.TrainStep(sparsenet.Hyper{
-		Rate: float32(rate), Momentum: float32(t.Momentum), Decay: float32(t.Decay),
-		Step: uint32(t.state.Step), Epoch: uint32(t.state.Epoch), Seed: t.Seed, Valid: b.Valid(),
-	})
-	if err != nil {
-		return rate, fmt.Errorf("train: step %d: %w", t.state.Step, err)
-	}
-	if r.NonFinite {
-		return rate, fmt.Errorf("train: step %d, loss %g, learning rate %g: %w: lower the rate, or go on from the last checkpoint", t.state.Step, r.Loss, rate, ErrNonFinite)
-	}
-	t.state.Step++
-	t.state.Position++
-	t.state.Loss += float64(r.Loss)
-	t.state.Correct += uint64(r.Hits)
-	t.state.Images += uint64(b.Valid())
-	speed := float64(b.Valid()) / time.Since(start).Seconds()
-	if t.Progress != nil {
-		t.Progress(Progress{int(t.state.Epoch), i + 1, n, t.state.Step, rate, float64(r.Loss), speed})
-	}
-	return rate, t.metric(KindStep, rate, float64(r.Loss), float64(r.Hits)/float64(b.Valid()), speed, float64(r.GradientNorm))
-}
-
-// feed puts a batch where the device reads it.
-func feed(m *sparsenet.Model, b data.Batch) error {
-	images, labels, index := m.Feed()
-	if err := b.Fill(images, labels); err != nil {
-		return err
-	}
-	for i, n := range b.Index {
-		binary.LittleEndian.PutUint32(index[4*i:], uint32(n))
-	}
-	return nil
+	return best, t.metric(KindValid, e.Rate, s.Loss, s.Accuracy(), s.ImagesPerSecond, 0)
 }
 
 func (t *Trainer) metric(kind string, rate, loss, accuracy, speed, norm float64) error {

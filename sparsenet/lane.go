@@ -1,0 +1,209 @@
+package sparsenet
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"sparsevk/ops"
+	"sparsevk/ops/record"
+)
+
+// Lanes is how many steps can be in flight: while the device runs one, the host
+// feeds the next and reads what the one before came to.
+const Lanes = 2
+
+// exchange is the host-visible memory of one lane: what a step is fed, and what
+// it reports.
+type exchange struct {
+	state, images, labels, index, results *ops.Block
+}
+
+// blocks returns those that there are; a network with Floats has no images.
+func (e *exchange) blocks() (all []*ops.Block) {
+	for _, b := range []*ops.Block{e.state, e.images, e.labels, e.index, e.results} {
+		if b != nil {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
+// newExchange lays out the memory of a lane.
+func (n *Network) newExchange() exchange {
+	e := exchange{state: ops.NewState(), results: ops.NewResults(), labels: keep(ops.Vector("labels", ops.Staging, n.Batch))}
+	if !n.Floats {
+		e.images = keep(ops.Vector("images", ops.Staging, (n.Batch*int(n.Graph.Maps[0].Floats())+3)/4))
+		e.index = keep(ops.Vector("index", ops.Staging, n.Batch))
+	}
+	return e
+}
+
+// onLane returns steps, which are those of lane 0, for another lane: the same but
+// for the blocks of the exchange. Every block is aligned, so that what a step
+// says of places within a binding holds for both.
+func (n *Network) onLane(steps []ops.Step, lane int) []ops.Step {
+	instead := map[*ops.Block]*ops.Block{}
+	to := n.exchanges[lane].blocks()
+	for i, b := range n.exchanges[0].blocks() {
+		instead[b] = to[i]
+	}
+	out := make([]ops.Step, len(steps))
+	for i, s := range steps {
+		args := make([]ops.Planes, len(s.Args))
+		for k, a := range s.Args {
+			args[k] = a
+			if b := instead[a[0].Block]; b != nil { // of one block, since no concatenation is host-visible
+				args[k] = ops.Planes{b.View(a[0].Lo, a[0].Hi)}
+			}
+		}
+		s.Args = args
+		out[i] = s
+	}
+	return out
+}
+
+// A Lane is a place from which a step runs: feed it, submit, and wait. While one
+// lane is in flight the other may be fed and submitted; the device runs what is
+// submitted in order. What a lane was fed stays until it is fed again.
+type Lane struct {
+	m                     *Model
+	train, eval           *record.Recording // train is nil for inference
+	state, results        []byte
+	images, labels, index []byte
+	flight                *record.Recording // submitted and not waited for
+	training              bool              // what is in flight
+}
+
+// record makes the recordings of lane k from the steps of the programs.
+func (s *Lane) record(k int, train, eval []ops.Step) (err error) {
+	m := s.m
+	e := &m.exchanges[k]
+	s.state, s.results, s.labels = m.mem.Mapped(e.state.All()), m.mem.Mapped(e.results.All()), m.mem.Mapped(e.labels.All())
+	if !m.Floats {
+		s.images = m.mem.Mapped(e.images.All())[:m.Batch*int(m.Graph.Maps[0].Floats())]
+		s.index = m.mem.Mapped(e.index.All())
+	}
+	if train != nil {
+		if s.train, err = record.New(m.Device, m.mem, m.onLane(train, k), record.Options{}); err != nil {
+			return err
+		}
+	}
+	s.eval, err = record.New(m.Device, m.mem, m.onLane(eval, k), record.Options{})
+	return err
+}
+
+func (s *Lane) close() error {
+	var errs []error
+	for _, r := range []**record.Recording{&s.train, &s.eval} {
+		if *r != nil {
+			errs = append(errs, (*r).Close())
+			*r = nil
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Feed returns where the host puts the next batch before it is submitted: image
+// bytes [N][C][H][W], labels and image numbers, 4 bytes each, little-endian. A
+// network with Floats has labels only. While the lane is in flight they must not
+// be written to.
+func (s *Lane) Feed() (images, labels, index []byte) { return s.images, s.labels, s.index }
+
+// SubmitTrain starts a training step on the batch that was fed.
+func (s *Lane) SubmitTrain(h Hyper) error {
+	if s.train == nil {
+		return errors.New("sparsenet: a network for inference does not train")
+	}
+	if s.m.averaged {
+		return errors.New("sparsenet: the averages are in the parameters' place: call UseAverage(false) before training")
+	}
+	s.m.ready = false
+	if err := s.submit(s.train, h, true); err != nil {
+		return err
+	}
+	s.m.stats.trained()
+	return nil
+}
+
+// SubmitEval starts an evaluation, with the running statistics, of the batch that
+// was fed.
+func (s *Lane) SubmitEval(h Hyper) error {
+	if err := s.m.prepare(); err != nil {
+		return err
+	}
+	return s.submit(s.eval, h, false)
+}
+
+func (s *Lane) submit(r *record.Recording, h Hyper, training bool) error {
+	if s.flight != nil {
+		return errors.New("sparsenet: a lane is submitted twice without Wait")
+	}
+	s.setState(h, training)
+	if err := r.Submit(); err != nil {
+		return err
+	}
+	s.flight, s.training = r, training
+	return nil
+}
+
+// Wait waits for the step that was submitted and returns what it reports.
+func (s *Lane) Wait() (Result, error) {
+	if s.flight == nil {
+		return Result{}, fmt.Errorf("sparsenet: a lane is waited for and not submitted")
+	}
+	r := s.flight
+	s.flight = nil
+	if err := r.Wait(); err != nil {
+		return Result{}, err
+	}
+	return s.result(), nil
+}
+
+// run is submit and Wait.
+func (s *Lane) run(r *record.Recording, h Hyper, training bool) (Result, error) {
+	if err := s.submit(r, h, training); err != nil {
+		return Result{}, err
+	}
+	return s.Wait()
+}
+
+func (s *Lane) setState(h Hyper, training bool) {
+	put := func(i int, v uint32) { binary.LittleEndian.PutUint32(s.state[4*i:], v) }
+	f := math.Float32bits
+	put(ops.StateRate, f(h.Rate))
+	put(ops.StateMomentum, f(h.Momentum))
+	put(ops.StateDecay, f(h.Decay))
+	put(ops.StateLossScale, f(1))
+	put(ops.StateStep, h.Step)
+	put(ops.StateSeedLo, uint32(h.Seed))
+	put(ops.StateSeedHi, uint32(h.Seed>>32))
+	put(ops.StateEpoch, h.Epoch)
+	put(ops.StateValid, uint32(h.Valid))
+	put(ops.StateTrain, 0)
+	if training {
+		put(ops.StateTrain, 1)
+	}
+	put(ops.StateBNMomentum, f(float32(s.m.bnMomentum)))
+	put(ops.StateClip, f(h.Clip))
+	put(ops.StateBeta2, f(h.Beta2))
+	put(ops.StateEpsilon, f(h.Epsilon))
+	put(ops.StateAverage, f(h.Average))
+	correct1, correct2 := ops.AdamCorrections(h.Momentum, h.Beta2, h.Updates)
+	put(ops.StateCorrect1, f(correct1))
+	put(ops.StateCorrect2, f(correct2))
+}
+
+func (s *Lane) result() Result {
+	word := func(i int) uint32 { return binary.LittleEndian.Uint32(s.results[4*i:]) }
+	r := Result{
+		Loss: math.Float32frombits(word(ops.ResultLoss)), Hits: int(word(ops.ResultHits)), Hits5: int(word(ops.ResultHits5)),
+		NonFinite: word(ops.ResultNonFinite) != 0,
+	}
+	if s.training {
+		r.GradientNorm = float32(math.Sqrt(float64(math.Float32frombits(word(ops.ResultNorm2)))))
+		r.NonFinite = r.NonFinite || word(ops.ResultNormBad) != 0
+	}
+	return r
+}

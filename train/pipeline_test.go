@@ -1,0 +1,129 @@
+package train
+
+import (
+	"errors"
+	"math"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"sparsevk/sparsenet"
+	"sparsevk/train/internal/durable"
+)
+
+// A training step takes no memory from Go: feed, submission, result, progress and
+// metrics included. A step that does is noticed.
+func TestStepsDoNotAllocate(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	for _, engine := range engines {
+		tr := newTrainer(t, toy{Options: sparsenet.Options{Engine: engine, Pad: 1, Flip: true}})
+		tr.Train.Set = toySet(400, 1)
+		var err error
+		tr.Metrics, err = OpenMetrics(t.TempDir(), 0)
+		require.NoError(t, err)
+		defer tr.Metrics.Close()
+		var sink []byte
+		var before, middle, after runtime.MemStats
+		tr.Progress = func(p Progress) {
+			switch {
+			case p.Step == 40: // the pieces of the recordings are known
+				runtime.ReadMemStats(&before)
+			case p.Step == 60:
+				runtime.ReadMemStats(&middle)
+			case p.Step > 60 && p.Step <= 70:
+				sink = make([]byte, 100+p.Step)
+			case p.Step == 80:
+				runtime.ReadMemStats(&after)
+			}
+		}
+		_, err = loop(t.Context(), tr)
+		require.NoError(t, err)
+		assert.Zero(t, middle.Mallocs-before.Mallocs, "%s: allocations in 20 steps", engine)
+		assert.GreaterOrEqual(t, after.Mallocs-middle.Mallocs, uint64(10), "%d bytes are not noticed", len(sink))
+	}
+}
+
+// slow is a disk that takes its time, and fails once bad is closed.
+type slow struct {
+	durable.OS
+	bad chan struct{}
+}
+
+var errDisk = errors.New("the disk is on fire")
+
+func (d slow) Create(path string) (durable.File, error) {
+	select {
+	case <-d.bad:
+		return nil, errDisk
+	case <-time.After(50 * time.Millisecond):
+		return d.OS.Create(path)
+	}
+}
+
+// The training goes on while a checkpoint is written; one that fails ends it, soon
+// or at its end; and what was written is of the step that it says, however far the
+// training has come.
+func TestCheckpointsDoNotStall(t *testing.T) {
+	want := map[uint64]map[string][]byte{}
+	for _, stop := range []uint64{3, 6, 9} {
+		tr := newTrainer(t, toy{})
+		require.NoError(t, tr.begin())
+		require.NoError(t, trainSteps(tr, int(stop)))
+		want[stop], _ = bits(t, tr)
+	}
+	tr := newTrainer(t, toy{dir: t.TempDir()})
+	tr.LR = Constant(0.05)
+	disk := slow{bad: make(chan struct{})}
+	tr.Every, tr.Run.Keep, tr.Run.disk = 3, 10, disk
+	_, err := loop(t.Context(), tr)
+	require.NoError(t, err)
+	for step, values := range want {
+		c, err := LoadCheckpoint(tr.Run.path(step))
+		require.NoError(t, err)
+		for _, x := range c.Tensors() {
+			got, err := c.Float32(x.Name)
+			require.NoError(t, err)
+			for i, f := range got {
+				b := values[x.Name][4*i:]
+				require.Equal(t, math.Float32bits(f), uint32(b[0])|uint32(b[1])<<8|uint32(b[2])<<16|uint32(b[3])<<24, "%s after %d steps", x.Name, step)
+			}
+		}
+		require.NoError(t, c.Close())
+	}
+
+	for _, fail := range []uint64{2, 10} { // the write after step 3 fails; that at the end
+		tr := newTrainer(t, toy{dir: t.TempDir()})
+		disk := slow{bad: make(chan struct{})}
+		tr.Every, tr.Run.disk = 3, disk
+		if fail == 10 {
+			tr.Every = 0
+		}
+		tr.Progress = func(p Progress) {
+			if p.Step == fail {
+				assert.NoError(t, tr.saver.wait())
+				close(disk.bad)
+			}
+		}
+		_, err := loop(t.Context(), tr)
+		assert.ErrorIs(t, err, errDisk)
+		assert.ErrorContains(t, err, "kept is "+tr.Run.path(0))
+	}
+}
+
+// trainSteps trains on the first batches of the first epoch.
+func trainSteps(tr *Trainer, n int) error {
+	all := tr.Train.Train(0)
+	for i := range n {
+		if err := tr.steps.room(); err != nil {
+			return err
+		}
+		if err := tr.submit(all.At(i), flight{step: uint64(i), batch: i, batches: all.Len(), rate: 0.05}); err != nil {
+			return err
+		}
+	}
+	return tr.steps.drain()
+}
