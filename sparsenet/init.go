@@ -1,10 +1,43 @@
 package sparsenet
 
 import (
+	"fmt"
 	"hash/fnv"
 	"math"
 	"math/bits"
 )
+
+// An InitRule says how the weights of convolutions start; the rest starts as
+// Param.Fill says.
+type InitRule string
+
+// The rules of the published recipes. R by S is the window, K the output channels.
+const (
+	FanOut  InitRule = "fan-out"   // N(0, √(2/(R·S·K))): He et al., as PyTorch's implementations have it
+	FanIn   InitRule = "fan-in"    // N(0, √(2/(R·S·C))): he_normal of Keras, without its truncation
+	FanOut9 InitRule = "fan-out/9" // N(0, √(2/(9·K))) for every window: the tensorpack port's
+)
+
+// ParseInitRule reads the name of a rule.
+func ParseInitRule(s string) (InitRule, error) {
+	switch r := InitRule(s); r {
+	case FanOut, FanIn, FanOut9:
+		return r, nil
+	}
+	return "", fmt.Errorf("sparsenet: unknown initialisation %q: use fan-out, fan-in or fan-out/9", s)
+}
+
+// fan returns what the variance of the weights of p is two over.
+func (r InitRule) fan(p Param) int {
+	switch window := p.Shape[2] * p.Shape[3]; r {
+	case FanIn:
+		return p.Shape[1] * window
+	case FanOut9:
+		return p.Shape[0] * 9
+	default:
+		return p.Shape[0] * window
+	}
+}
 
 // Init returns the parameters' region as it stands before training, p.Elems
 // values with zeros between tensors: convolutions from N(0, √(2/(R·S·K))) (He et
@@ -32,11 +65,13 @@ func (p *Params) InitRunning() []float32 {
 }
 
 // Fill writes the initial values of p into dst, which holds p.Elems() values.
-func (p Param) Fill(dst []float32, seed uint64) {
+func (p Param) Fill(dst []float32, seed uint64) { p.FillBy(FanOut, dst, seed) }
+
+// FillBy is Fill with another rule for the weights of convolutions.
+func (p Param) FillBy(rule InitRule, dst []float32, seed uint64) {
 	switch p.Kind {
 	case ConvWeight:
-		fanOut := p.Shape[0] * p.Shape[2] * p.Shape[3]
-		newDraws(seed, p.Name).normal(dst, math.Sqrt(2/float64(fanOut)))
+		newDraws(seed, p.Name).normal(dst, math.Sqrt(2/float64(rule.fan(p))))
 	case LinearWeight:
 		newDraws(seed, p.Name).uniform(dst, 1/math.Sqrt(float64(p.Shape[1])))
 	case Gamma, RunningVar:

@@ -37,7 +37,7 @@ func (n *Network) Open(dev *gpu.Device, seed uint64) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Network: n, Device: dev, mem: mem, bnMomentum: BNMomentum}
+	m := &Model{Network: n, Device: dev, mem: mem, bnMomentum: n.BNMomentum}
 	if err := m.start(seed); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
@@ -54,7 +54,7 @@ func (m *Model) start(seed uint64) error {
 	values := map[string][]float32{}
 	for _, p := range m.Graph.Params.All {
 		values[p.Name] = make([]float32, p.Elems())
-		p.Fill(values[p.Name], seed)
+		p.FillBy(m.Init, values[p.Name], seed)
 	}
 	if err := m.Load(values); err != nil {
 		return err

@@ -63,6 +63,10 @@ type Options struct {
 	Optimizer Optimizer // the default is SGD
 	Decays    DecayRule // which parameters weight decay applies to; the default is DecayAll
 	Average   bool      // keep a moving average of the parameters, see Model.UseAverage
+	Init      InitRule  // how weights of convolutions start; the default is FanOut
+	// BNMomentum is the weight of a batch in the running statistics; the default is
+	// the constant of that name.
+	BNMomentum float64
 }
 
 func (o *Options) setDefaults(g *Graph) error {
@@ -71,6 +75,14 @@ func (o *Options) setDefaults(g *Graph) error {
 	setDefault(&o.Chunk, ops.DefaultChunk)
 	setDefault(&o.Optimizer, SGD)
 	setDefault(&o.Decays, DecayAll)
+	setDefault(&o.Init, FanOut)
+	setDefault(&o.BNMomentum, BNMomentum)
+	if !(o.BNMomentum > 0 && o.BNMomentum <= 1) {
+		return fmt.Errorf("sparsenet: batch-norm momentum %g: want more than 0 and at most 1", o.BNMomentum)
+	}
+	if _, err := ParseInitRule(string(o.Init)); err != nil {
+		return err
+	}
 	if _, err := ParseOptimizer(string(o.Optimizer)); err != nil {
 		return err
 	}

@@ -20,9 +20,6 @@ import (
 // ErrDamaged says that a checkpoint is there but not whole.
 var ErrDamaged = errors.New("damaged checkpoint")
 
-// MomentumPrefix stands before a parameter's name in the name of its momentum.
-const MomentumPrefix = "momentum."
-
 // checkpointFormat is the value of the metadata key "format"; a change of State
 // or of the tensors' meaning changes its number.
 const (
@@ -87,7 +84,8 @@ func orUnset(m map[string]string, key string) string {
 }
 
 // A Checkpoint is an open checkpoint whose hash was found right. Parameters and
-// running statistics have their own names, momenta theirs with MomentumPrefix.
+// running statistics have their own names; before what the optimizer keeps of a
+// parameter stands the name of a sparsenet.Model.Slots and a dot.
 type Checkpoint struct {
 	*safetensors.File
 	Path  string

@@ -28,7 +28,7 @@ func weights(step uint64) []safetensors.Tensor {
 	v := []float32{float32(step), float32(math.NaN()), -0.5}
 	return []safetensors.Tensor{
 		safetensors.Float32("w", []int{3}, v),
-		safetensors.Float32(MomentumPrefix+"w", []int{3}, v),
+		safetensors.Float32("momentum.w", []int{3}, v),
 		safetensors.Uint32("n", nil, []uint32{uint32(step)}),
 	}
 }

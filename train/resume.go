@@ -36,8 +36,8 @@ func (t *Trainer) Resume(c *Checkpoint, force bool) error {
 func (t *Trainer) State() State { return t.state }
 
 // Tensors returns the model's parameters and running statistics, and with
-// momentum the optimizer's velocity, as they go into a file.
-func Tensors(m *sparsenet.Model, momentum bool) ([]safetensors.Tensor, error) {
+// optimizer what that keeps of every parameter, as they go into a file.
+func Tensors(m *sparsenet.Model, optimizer bool) ([]safetensors.Tensor, error) {
 	values, err := m.Values()
 	if err != nil {
 		return nil, err
@@ -46,14 +46,16 @@ func Tensors(m *sparsenet.Model, momentum bool) ([]safetensors.Tensor, error) {
 	for _, p := range m.Graph.Params.All {
 		list = append(list, safetensors.Float32(p.Name, p.Shape, values[p.Name]))
 	}
-	if !momentum {
+	if !optimizer {
 		return list, nil
 	}
-	if values, err = m.Momentum(); err != nil {
-		return nil, err
-	}
-	for _, p := range m.Graph.Params.Trained {
-		list = append(list, safetensors.Float32(MomentumPrefix+p.Name, p.Shape, values[p.Name]))
+	for _, slot := range m.Slots() {
+		if values, err = m.Slot(slot); err != nil {
+			return nil, err
+		}
+		for _, p := range m.Graph.Params.Trained {
+			list = append(list, safetensors.Float32(slotName(slot, p), p.Shape, values[p.Name]))
+		}
 	}
 	return append(list, imported(m.Imported())...), nil
 }
@@ -100,9 +102,10 @@ func readImported(m *sparsenet.Model, f *safetensors.File) (i sparsenet.Imported
 }
 
 // LoadModel sets the model's parameters and running statistics, and with
-// momentum the optimizer's velocity, from a file. It refuses a file that lacks a
-// tensor or has one of another shape, names the first, and then changes nothing.
-func LoadModel(m *sparsenet.Model, f *safetensors.File, momentum bool) error {
+// optimizer what that keeps of every parameter, from a file. It refuses a file
+// that lacks a tensor or has one of another shape, names the first, and then
+// changes nothing.
+func LoadModel(m *sparsenet.Model, f *safetensors.File, optimizer bool) error {
 	values := map[string][]float32{}
 	for _, p := range m.Graph.Params.All {
 		v, err := readTensor(f, p.Name, p)
@@ -111,16 +114,19 @@ func LoadModel(m *sparsenet.Model, f *safetensors.File, momentum bool) error {
 		}
 		values[p.Name] = v
 	}
-	if !momentum {
+	if !optimizer {
 		return m.Load(values)
 	}
-	velocity := map[string][]float32{}
-	for _, p := range m.Graph.Params.Trained {
-		v, err := readTensor(f, MomentumPrefix+p.Name, p)
-		if err != nil {
-			return err
+	slots := map[string]map[string][]float32{}
+	for _, slot := range m.Slots() {
+		slots[slot] = map[string][]float32{}
+		for _, p := range m.Graph.Params.Trained {
+			v, err := readTensor(f, slotName(slot, p), p)
+			if err != nil {
+				return err
+			}
+			slots[slot][p.Name] = v
 		}
-		velocity[p.Name] = v
 	}
 	differ, err := readImported(m, f)
 	if err != nil {
@@ -129,11 +135,22 @@ func LoadModel(m *sparsenet.Model, f *safetensors.File, momentum bool) error {
 	if err := m.Load(values); err != nil {
 		return err
 	}
-	if err := m.LoadMomentum(velocity); err != nil || len(differ.Differences) == 0 {
-		return err
+	for slot, kept := range slots {
+		if err := m.LoadSlot(slot, kept); err != nil {
+			return err
+		}
+	}
+	if len(differ.Differences) == 0 {
+		return nil
 	}
 	return m.LoadImported(differ)
 }
+
+// AverageName is the name in a checkpoint of the moving average of p.
+func AverageName(p sparsenet.Param) string { return slotName(sparsenet.SlotAverage, p) }
+
+// slotName is the name in a checkpoint of what the optimizer keeps of p.
+func slotName(slot string, p sparsenet.Param) string { return slot + "." + p.Name }
 
 func readTensor(f *safetensors.File, name string, p sparsenet.Param) ([]float32, error) {
 	if err := fits(f, name, p); err != nil {

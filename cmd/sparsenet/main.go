@@ -22,6 +22,7 @@ var commands = []func() *cobra.Command{
 	newModelsCommand,
 	newSummaryCommand,
 	newTrainCommand,
+	newRecipesCommand,
 	newEvalCommand,
 	newPredictCommand,
 	newImportCommand,

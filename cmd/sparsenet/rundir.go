@@ -128,7 +128,7 @@ func newStart(t *train.Trainer) runStart {
 // writeInfo writes runFile, or adds the start to that of a run that is resumed.
 func (f *trainFlags) writeInfo(cmd *cobra.Command, t *train.Trainer, p *trainPlan, start runStart) error {
 	info := runInfo{
-		Network: p.graph.Config, Engine: string(p.options.Engine), Batch: f.batch, Epochs: f.epochs, Schedule: p.schedule.String(), Seed: f.seed,
+		Network: p.graph.Config, Engine: string(p.options.Engine), Batch: p.recipe.Batch, Epochs: p.recipe.Epochs, Schedule: p.schedule.String(), Seed: f.seed,
 		Data: runData{p.set.Name, p.set.Len(), p.set.Hash()}, Flags: map[string]string{},
 	}
 	cmd.Flags().VisitAll(func(v *pflag.Flag) { info.Flags[v.Name] = v.Value.String() })

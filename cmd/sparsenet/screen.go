@@ -40,7 +40,7 @@ func (f *trainFlags) openScreen(cmd *cobra.Command, show *reporter, t *train.Tra
 	i := m.Device.Info()
 	board := dashboard.New(dashboard.Header{
 		Network: m.Graph.Config.Name(), Parameters: m.Graph.Params.Count(), Engine: string(m.Engine), Batch: m.Batch,
-		Device: i.Name, Driver: driverName(i), Epochs: f.epochs, MaxTime: f.maxTime, Folder: f.out,
+		Device: i.Name, Driver: driverName(i), Epochs: t.Epochs, MaxTime: f.maxTime, Folder: f.out,
 	})
 	ctx, stop := context.WithCancel(cmd.Context())
 	cmd.SetContext(ctx)

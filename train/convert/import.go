@@ -71,7 +71,8 @@ func (e *Mismatch) Error() string {
 
 // Import returns every parameter and running statistic of g from src, as
 // [sparsenet.Model.Load] takes them, and the scheme of src's names. F16, BF16 and F64
-// become float32. If the tensors are not exactly those of g the error is a
+// become float32. Of a checkpoint whose run kept a moving average of the parameters,
+// the average is returned, which is what the run evaluated. If the tensors are not exactly those of g the error is a
 // *[Mismatch], and nothing is returned.
 func Import(g *sparsenet.Graph, src Source) (map[string][]float32, Scheme, error) {
 	scheme, names, found := match(g, src.Tensors())
@@ -103,7 +104,11 @@ func Import(g *sparsenet.Graph, src Source) (map[string][]float32, Scheme, error
 	}
 	values := make(map[string][]float32, len(g.Params.All))
 	for _, p := range g.Params.All {
-		v, err := read(src, found[names[p.Name]], p.Kind)
+		info := found[names[p.Name]]
+		if average, ok := found[train.AverageName(p)]; ok && ofRun {
+			info = average
+		}
+		v, err := read(src, info, p.Kind)
 		if err != nil {
 			return nil, "", err
 		}
