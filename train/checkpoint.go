@@ -48,6 +48,8 @@ type State struct {
 	Correct uint64  `json:"correct"` // images classified right
 	Images  uint64  `json:"images"`  // images seen
 
+	Plateau PlateauState `json:"plateau,omitzero"`
+
 	// The best validation so far; BestStep 0 means none.
 	Best     float64 `json:"best"` // accuracy
 	BestStep uint64  `json:"best_step"`

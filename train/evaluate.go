@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -89,4 +90,17 @@ func evaluate(p *pipeline[int], b data.Batch) error {
 	}
 	p.submitted(b.Valid())
 	return nil
+}
+
+// Score is Evaluate for the model that is being trained: with the moving average
+// of its parameters, where it keeps one.
+func (t *Trainer) Score(ctx context.Context, l data.Loader) (s Score, err error) {
+	if !t.Model.Average {
+		return Evaluate(ctx, t.Model, l)
+	}
+	if err := t.Model.UseAverage(true); err != nil {
+		return Score{}, err
+	}
+	defer func() { err = errors.Join(err, t.Model.UseAverage(false)) }()
+	return Evaluate(ctx, t.Model, l)
 }

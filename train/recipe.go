@@ -19,58 +19,58 @@ import (
 // says. Files of recipes are TOML with these names; what a file leaves out is as
 // in DefaultRecipe.
 type Recipe struct {
-	Name  string `toml:"-"`
-	About string `toml:"about"`
+	Name  string `toml:"-" json:"name"`
+	About string `toml:"about" json:"about"`
 	Tuned
 
 	// Bugs are the known ones of the port that a recipe follows: none is in force
 	// unless Apply names it.
-	Bugs []Bug `toml:"bugs"`
+	Bugs []Bug `toml:"bugs" json:"bugs"`
 }
 
 // Tuned are the numbers of a recipe.
 type Tuned struct {
-	Epochs int `toml:"epochs"`
-	Batch  int `toml:"batch"`
+	Epochs int `toml:"epochs" json:"epochs"`
+	Batch  int `toml:"batch" json:"batch"`
 
-	Optimizer sparsenet.Optimizer `toml:"optimizer"`
-	Rate      float64             `toml:"lr"`
-	Momentum  float64             `toml:"momentum"` // Adam's beta1
-	Beta2     float64             `toml:"beta2"`
-	Epsilon   float64             `toml:"epsilon"`
-	Decay     float64             `toml:"decay"`
-	DecayOn   sparsenet.DecayRule `toml:"decay_on"`
-	Clip      float64             `toml:"clip"`    // largest norm of the gradient, 0 for any
-	Average   float64             `toml:"average"` // weight of the old value in the parameters' moving average, 0 for none
+	Optimizer sparsenet.Optimizer `toml:"optimizer" json:"optimizer"`
+	Rate      float64             `toml:"lr" json:"lr"`
+	Momentum  float64             `toml:"momentum" json:"momentum"` // Adam's beta1
+	Beta2     float64             `toml:"beta2" json:"beta2"`
+	Epsilon   float64             `toml:"epsilon" json:"epsilon"`
+	Decay     float64             `toml:"decay" json:"decay"`
+	DecayOn   sparsenet.DecayRule `toml:"decay_on" json:"decay_on"`
+	Clip      float64             `toml:"clip" json:"clip"`       // largest norm of the gradient, 0 for any
+	Average   float64             `toml:"average" json:"average"` // weight of the old value in the parameters' moving average, 0 for none
 
-	Schedule        string    `toml:"schedule"`    // step, cosine, constant or plateau
-	Drops           []float64 `toml:"drops"`       // of step: shares of the epochs
-	DropFactor      float64   `toml:"drop_factor"` // of step
-	Warmup          float64   `toml:"warmup"`      // epochs over which the rate rises from a tenth
-	PlateauFactor   float64   `toml:"plateau_factor"`
-	PlateauPatience int       `toml:"plateau_patience"` // epochs
-	PlateauLeast    float64   `toml:"plateau_least"`    // lowest rate
+	Schedule        string    `toml:"schedule" json:"schedule"`       // step, cosine, constant or plateau
+	Drops           []float64 `toml:"drops" json:"drops"`             // of step: shares of the epochs
+	DropFactor      float64   `toml:"drop_factor" json:"drop_factor"` // of step
+	Warmup          float64   `toml:"warmup" json:"warmup"`           // epochs over which the rate rises from a tenth
+	PlateauFactor   float64   `toml:"plateau_factor" json:"plateau_factor"`
+	PlateauPatience int       `toml:"plateau_patience" json:"plateau_patience"` // epochs
+	PlateauLeast    float64   `toml:"plateau_least" json:"plateau_least"`       // lowest rate
 
-	Pad       int     `toml:"pad"` // black pixels around a training image before its random crop
-	Flip      bool    `toml:"flip"`
-	Normalize string  `toml:"normalize"` // deviation: of each channel; mean/128: 128/255; none
-	Shift     float64 `toml:"shift"`     // added after normalisation
-	Smoothing float64 `toml:"smoothing"`
-	Dropout   float64 `toml:"dropout"`
+	Pad       int     `toml:"pad" json:"pad"` // black pixels around a training image before its random crop
+	Flip      bool    `toml:"flip" json:"flip"`
+	Normalize string  `toml:"normalize" json:"normalize"` // deviation: of each channel; mean/128: 128/255; none
+	Shift     float64 `toml:"shift" json:"shift"`         // added after normalisation
+	Smoothing float64 `toml:"smoothing" json:"smoothing"`
+	Dropout   float64 `toml:"dropout" json:"dropout"`
 
-	Init        sparsenet.InitRule `toml:"init"`
-	InitGrowths int                `toml:"init_growths"` // channels of the stem, in growths of the first stage
-	BNMomentum  float64            `toml:"bn_momentum"`  // weight of a batch in the running statistics
-	Valid       int                `toml:"valid"`        // training images to hold out
+	Init        sparsenet.InitRule `toml:"init" json:"init"`
+	InitGrowths int                `toml:"init_growths" json:"init_growths"` // channels of the stem, in growths of the first stage
+	BNMomentum  float64            `toml:"bn_momentum" json:"bn_momentum"`   // weight of a batch in the running statistics
+	Valid       int                `toml:"valid" json:"valid"`               // training images to hold out
 }
 
 // A Bug is something that a port did wrong, as it says itself or as its results
 // show. Set has the values that bring it back; a bug without any is named, but not
 // offered.
 type Bug struct {
-	Name  string         `toml:"name"`
-	About string         `toml:"about"`
-	Set   map[string]any `toml:"set"`
+	Name  string         `toml:"name" json:"name"`
+	About string         `toml:"about" json:"about"`
+	Set   map[string]any `toml:"set" json:"set"`
 }
 
 // DefaultRecipe is what a recipe does not say.
@@ -263,6 +263,11 @@ func (t Tuned) Validate() error {
 	} {
 		if !c.fine {
 			return fmt.Errorf("%s is %g: want %s", c.key, c.value, c.want)
+		}
+	}
+	for _, d := range t.Drops {
+		if !(d > 0 && d < 1) {
+			return fmt.Errorf("drops has %g: want shares of the epochs between 0 and 1, as in 0.5,0.75", d)
 		}
 	}
 	if _, err := sparsenet.ParseOptimizer(string(t.Optimizer)); err != nil {

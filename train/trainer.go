@@ -26,7 +26,11 @@ type Trainer struct {
 	Epochs          int
 	Seed            uint64 // of order and augmentation
 	LR              Schedule
-	Momentum, Decay float64
+	Plateau         *Plateau // lowers LR further; nil: nothing does
+	Momentum, Decay float64  // Momentum is Adam's first decay rate
+	Beta2, Epsilon  float64  // of Adam
+	Clip            float64  // largest norm of the gradient; 0: any
+	Average         float64  // weight of the old value in the parameters' moving average, for a model that keeps one
 
 	Run     *Run              // where checkpoints go; nil: nowhere
 	Every   uint64            // steps between checkpoints; 0: at the end of each epoch only
@@ -122,6 +126,12 @@ func (t *Trainer) check() error {
 		return errors.New("train: no training set")
 	case t.Epochs < 1:
 		return fmt.Errorf("train: %d epochs: want at least 1", t.Epochs)
+	case m.Optimizer != sparsenet.SGD && !(t.Beta2 > 0 && t.Beta2 < 1 && t.Epsilon > 0):
+		return fmt.Errorf("train: %s with beta2 %g and epsilon %g: set Beta2, as to 0.999, and Epsilon, as to 1e-8", m.Optimizer, t.Beta2, t.Epsilon)
+	case m.Optimizer != sparsenet.SGD && !share(t.Momentum):
+		return fmt.Errorf("train: momentum %g: want at least 0 and less than 1", t.Momentum)
+	case m.Average != (t.Average > 0) || !share(t.Average):
+		return fmt.Errorf("train: average %g for a model whose Options.Average is %v: want both, with less than 1, or neither", t.Average, m.Average)
 	case t.Train.Train(0).Len() == 0:
 		return fmt.Errorf("train: %d images do not fill one batch of %d: use a smaller batch", t.Train.Eval().Images(), m.Batch)
 	}
@@ -153,6 +163,14 @@ func (t *Trainer) config() map[string]string {
 		c = map[string]string{}
 	}
 	c["momentum"], c["decay"] = number(t.Momentum), number(t.Decay)
+	c["optimizer"], c["decay on"] = string(t.Model.Optimizer), string(t.Model.Decays)
+	c["clip"], c["average"] = number(t.Clip), number(t.Average)
+	if t.Model.Optimizer != sparsenet.SGD {
+		c["beta2"], c["epsilon"] = number(t.Beta2), number(t.Epsilon)
+	}
+	if t.Plateau != nil {
+		c["plateau"] = t.Plateau.String()
+	}
 	c["batch"] = fmt.Sprint(t.Model.Batch)
 	c["images"] = fmt.Sprint(t.Train.Eval().Images())
 	return c
@@ -179,7 +197,7 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 
 // rate is the learning rate of batch i of n in the current epoch.
 func (t *Trainer) rate(i, n int) float64 {
-	return t.LR.At(float64(t.state.Epoch) + float64(i)/float64(n))
+	return t.Plateau.rate(t.LR.At(float64(t.state.Epoch)+float64(i)/float64(n)), t.state.Plateau)
 }
 
 // batches trains on what is left of the batches of an epoch.
@@ -228,7 +246,8 @@ func (t *Trainer) submit(b data.Batch, f flight) error {
 	}
 	f.images = b.Valid()
 	err := lane.SubmitTrain(sparsenet.Hyper{
-		Rate: float32(f.rate), Momentum: float32(t.Momentum), Decay: float32(t.Decay),
+		Rate: float32(f.rate), Momentum: float32(t.Momentum), Decay: float32(t.Decay), Clip: float32(t.Clip),
+		Beta2: float32(t.Beta2), Epsilon: float32(t.Epsilon), Updates: f.step + 1, Average: float32(t.Average),
 		Step: uint32(f.step), Epoch: uint32(t.state.Epoch), Seed: t.Seed, Valid: f.images,
 	})
 	if err != nil {
@@ -265,7 +284,7 @@ func (t *Trainer) landed(f flight, r sparsenet.Result, err error) error {
 // resumed run does the rest of it, of which nothing but the validation may be left.
 func (t *Trainer) finish(ctx context.Context, e Epoch) (Epoch, error) {
 	if !e.Stopped && t.Valid.Set != nil {
-		s, err := Evaluate(ctx, t.Model, t.Valid)
+		s, err := t.Score(ctx, t.Valid)
 		switch {
 		case err == nil:
 			e.Valid = &s
@@ -299,6 +318,11 @@ func (t *Trainer) finish(ctx context.Context, e Epoch) (Epoch, error) {
 // record writes the lines of a closed epoch, and reports whether its validation is
 // the best so far.
 func (t *Trainer) record(e Epoch) (best bool, err error) {
+	loss := e.Loss
+	if e.Valid != nil {
+		loss = e.Valid.Loss
+	}
+	t.Plateau.observe(&t.state.Plateau, loss)
 	if err := t.metric(KindEpoch, e.Rate, e.Loss, e.Accuracy, e.ImagesPerSecond, 0); err != nil || e.Valid == nil {
 		return false, err
 	}

@@ -151,43 +151,73 @@ func TestResumeHasTheSameBits(t *testing.T) {
 	}
 	for _, engine := range engines {
 		setup := toy{Options: sparsenet.Options{Engine: engine, Pad: 2, Flip: true}, dropout: 0.2, epochs: 3, dir: t.TempDir()}
-		whole := open(setup)
-		_, err := loop(t.Context(), whole)
-		require.NoError(t, err)
-		want, state := bits(t, whole)
-		require.EqualValues(t, 30, state.Step)
-
-		for _, stop := range []uint64{4, 10, 17} {
-			setup.dir = t.TempDir()
-			first := open(setup)
-			epochs := stopAfter(t, first, stop)
-			require.NoError(t, first.Run.Close())
-			done := stopped(stop)
-			assert.Equal(t, done, epochs[len(epochs)-1].Step)
-			assert.True(t, epochs[len(epochs)-1].Stopped)
-
-			second := open(setup)
-			c, damaged, err := Newest(setup.dir)
-			require.NoError(t, err)
-			require.Empty(t, damaged)
-			require.Equal(t, done, c.State.Step)
-			require.NoError(t, second.Resume(c, false))
-			require.NoError(t, c.Close())
-			_, err = loop(t.Context(), second)
-			require.NoError(t, err)
-			got, now := bits(t, second)
-			assert.Equal(t, want, got, "%s, stopped after %d", engine, stop)
-			assert.Equal(t, asJSON(t, state), asJSON(t, now))
-		}
+		want := resumed(t, open, setup, 4, 10, 17)
 		// what the comparison must catch: a run that skips one batch
 		skips := open(toy{Options: setup.Options, dropout: 0.2, epochs: 3})
 		require.NoError(t, skips.check())
 		skips.state.Position = 1
-		_, err = loop(t.Context(), skips)
+		_, err := loop(t.Context(), skips)
 		require.NoError(t, err)
 		got, _ := bits(t, skips)
 		assert.NotEqual(t, want, got)
 	}
+}
+
+// resumed trains a run of thirty steps in one go, and with a stop after each of the
+// given steps, demands the same bits, and returns them.
+func resumed(t *testing.T, open func(toy) *Trainer, setup toy, stops ...uint64) map[string][]byte {
+	t.Helper()
+	whole := open(setup)
+	_, err := loop(t.Context(), whole)
+	require.NoError(t, err)
+	want, state := bits(t, whole)
+	require.EqualValues(t, 30, state.Step)
+
+	for _, stop := range stops {
+		setup.dir = t.TempDir()
+		first := open(setup)
+		epochs := stopAfter(t, first, stop)
+		require.NoError(t, first.Run.Close())
+		done := stopped(stop)
+		assert.Equal(t, done, epochs[len(epochs)-1].Step)
+		assert.True(t, epochs[len(epochs)-1].Stopped)
+
+		second := open(setup)
+		c, damaged, err := Newest(setup.dir)
+		require.NoError(t, err)
+		require.Empty(t, damaged)
+		require.Equal(t, done, c.State.Step)
+		require.NoError(t, second.Resume(c, false))
+		require.NoError(t, c.Close())
+		_, err = loop(t.Context(), second)
+		require.NoError(t, err)
+		got, now := bits(t, second)
+		assert.Equal(t, want, got, "%s, stopped after %d", setup.Engine, stop)
+		assert.Equal(t, asJSON(t, state), asJSON(t, now))
+	}
+	return want
+}
+
+// The moments of Adam, the average of the parameters and where a plateau stands
+// are part of a checkpoint.
+func TestResumeOfARecipe(t *testing.T) {
+	open := func(y toy) *Trainer {
+		tr := newTrainer(t, y)
+		tr.LR, tr.Plateau = Constant(0.01), &Plateau{Factor: 0.5, Patience: 0}
+		tr.Beta2, tr.Epsilon, tr.Clip, tr.Average = 0.99, 1e-8, 1.5, 0.8
+		tr.Valid = data.Loader{Set: toySet(22, 2), Size: 4}
+		return tr
+	}
+	o := sparsenet.Options{Engine: sparsenet.Arena, Optimizer: sparsenet.AMSGrad, Decays: sparsenet.DecayWeights, Average: true}
+	want := resumed(t, open, toy{Options: o, epochs: 3, dir: t.TempDir()}, 4, 10)
+	for _, name := range []string{"second.", "largest.", "average."} {
+		assert.Contains(t, want, name+"features.conv0.weight")
+	}
+	o.Average = false
+	tr := newTrainer(t, toy{Options: o})
+	assert.ErrorContains(t, tr.check(), "set Beta2, as to 0.999")
+	tr.Beta2, tr.Epsilon, tr.Average = 0.99, 1e-8, 0.9
+	assert.ErrorContains(t, tr.check(), "average 0.9 for a model whose Options.Average is false")
 }
 
 // Statistics that were imported and differ among the readers of a map differ to the

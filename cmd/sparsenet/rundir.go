@@ -24,6 +24,7 @@ type runInfo struct {
 	Batch    int               `json:"batch"`
 	Epochs   int               `json:"epochs"`
 	Schedule string            `json:"schedule"`
+	Recipe   train.Tuned       `json:"recipe"` // as resolved from --recipe, --bugs and the flags
 	Seed     uint64            `json:"seed"`
 	Data     runData           `json:"data"`
 	Flags    map[string]string `json:"flags"`  // every flag of the first start, defaults too
@@ -128,7 +129,7 @@ func newStart(t *train.Trainer) runStart {
 // writeInfo writes runFile, or adds the start to that of a run that is resumed.
 func (f *trainFlags) writeInfo(cmd *cobra.Command, t *train.Trainer, p *trainPlan, start runStart) error {
 	info := runInfo{
-		Network: p.graph.Config, Engine: string(p.options.Engine), Batch: p.recipe.Batch, Epochs: p.recipe.Epochs, Schedule: p.schedule.String(), Seed: f.seed,
+		Network: p.graph.Config, Engine: string(p.options.Engine), Batch: p.recipe.Batch, Epochs: p.recipe.Epochs, Schedule: p.schedule.String(), Recipe: p.recipe.Tuned, Seed: f.seed,
 		Data: runData{p.set.Name, p.set.Len(), p.set.Hash()}, Flags: map[string]string{},
 	}
 	cmd.Flags().VisitAll(func(v *pflag.Flag) { info.Flags[v.Name] = v.Value.String() })

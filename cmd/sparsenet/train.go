@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -228,7 +227,7 @@ func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) 
 	if cmd.Context().Err() != nil || p.test == nil {
 		return nil
 	}
-	score, err := train.Evaluate(cmd.Context(), m, data.Loader{Set: p.test, Size: r.Batch})
+	score, err := t.Score(cmd.Context(), data.Loader{Set: p.test, Size: r.Batch})
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
