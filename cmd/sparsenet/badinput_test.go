@@ -84,7 +84,7 @@ func TestBadUsageOfTraining(t *testing.T) {
 		"train --resume":                      "--resume needs the run directory: --out DIR",
 		"train --lr 0":                        "lr is 0: want more than 0",
 		"train --lr NaN":                      "lr is NaN: want more than 0",
-		"train --lr-drops 2":                  "want shares between 0 and 1",
+		"train --lr-drops 2":                  "drops has 2: want shares of the epochs between 0 and 1",
 		"train --schedule tree":               "use step, cosine, constant or plateau",
 		"train --recipe pie":                  "neither one of keras, paper, tensorpack nor a file",
 		"train --recipe keras --bugs moth":    `no bug "moth": it has decay`,
