@@ -39,7 +39,7 @@ var graph = map[string]struct{ code, tests string }{
 	"ops/record":              {"ops shaders gpu", "ops/ref ops/optest"},
 	"ops/optest":              {"ops ops/record ops/ref shaders gpu", ""},
 	"sparsenet":               {"ops ops/record shaders gpu", "ops/ref ops/optest"},
-	"train/data":              {"train/internal/durable train/internal/download", ""},
+	"train/data":              {"train/data/picture train/internal/durable train/internal/download", ""},
 	"train/data/picture":      {"", ""},
 	"train/internal/durable":  {"", ""},
 	"train/internal/download": {"train/internal/durable", ""},

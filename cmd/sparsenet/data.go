@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sparsevk/sparsenet"
 	"sparsevk/train/data"
 )
 
@@ -76,25 +77,39 @@ we know it, and written whole or not at all.`,
 }
 
 func newDataInfoCommand() *cobra.Command {
-	var dir, sheet string
-	var foreign bool
+	var sheet, input string
 	var columns int
+	from := dataFlags{}
 	cmd := &cobra.Command{
 		Use:   "info NAME [--data DIR]",
 		Short: "Counts, classes, mean, deviation and files of a data set",
 		Long: `Reads and checks both splits of a data set, and prints what is in them. Mean and
 deviation are of the pixels divided by 255, as measured and as training uses them.`,
-		Example: "  sparsenet data info fashion-mnist\n  sparsenet data info cifar10 --data data --sheet cifar10.png",
-		Args:    oneDataSet,
+		Example: "  sparsenet data info fashion-mnist\n  sparsenet data info cifar10 --data data --sheet cifar10.png\n" +
+			"  sparsenet data info folder --data photos --input 64x64x3   # image files in a folder for each class",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if slices.Equal(args, []string{data.FolderName}) {
+				return nil
+			}
+			return oneDataSet(cmd, args)
+		},
 	}
-	cmd.Flags().StringVar(&dir, "data", "", "folder of the data set (default: where a package installs it)")
-	cmd.Flags().BoolVar(&foreign, "foreign", false, "accept files of the right format that are not the published ones")
+	from.cmd = cmd
+	cmd.Flags().StringVar(&from.dir, "data", "", "folder of the data set (default: where a package installs it)")
+	cmd.Flags().BoolVar(&from.foreign, "foreign", false, "accept files of the right format that are not the published ones")
+	cmd.Flags().StringVar(&input, "input", "32x32x3", "of a folder of images: the size and channels to read them at")
+	cmd.Flags().BoolVar(&from.strict, "strict", false, "of a folder of images: a broken image is an error, not left out")
 	cmd.Flags().StringVar(&sheet, "sheet", "", "write a contact sheet of the training images, one row per class, to this PNG file")
 	cmd.Flags().IntVar(&columns, "columns", 20, "images per class on the contact sheet")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var info dataInfo
+		from.name = args[0]
+		in, err := sparsenet.ParseInput(input)
+		if err != nil {
+			return usageError{err}
+		}
 		for _, split := range []data.Split{data.Train, data.Test} {
-			s, err := data.Open(args[0], dir, split, data.Options{Foreign: foreign})
+			s, err := from.read(split, in)
 			if err != nil {
 				return err
 			}
@@ -160,8 +175,10 @@ type fileInfo struct {
 }
 
 func (d *dataInfo) add(s *data.Set) {
-	d.Name, d.Height, d.Width, d.Channels = s.Name, s.H, s.W, s.C
-	d.Classes, d.ClassNames, d.Mean, d.Std = s.Classes, s.ClassNames, s.Mean, s.Std
+	if s.Split == data.Train {
+		d.Name, d.Height, d.Width, d.Channels = s.Name, s.H, s.W, s.C
+		d.Classes, d.ClassNames, d.Mean, d.Std = s.Classes, s.ClassNames, s.Mean, s.Std
+	}
 	mean, std := s.Measure()
 	d.Splits = append(d.Splits, splitInfo{
 		Split: s.Split.String(), Images: s.Len(), Counts: s.Counts(), Mean: mean, Std: std,
@@ -209,6 +226,9 @@ func (d *dataInfo) write(w io.Writer) error {
 }
 
 func writeFiles(w io.Writer, files []fileInfo) error {
+	if len(files) == 0 {
+		return nil // a folder of images
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "file\tbytes\tSHA-256\tpublished")
 	for _, f := range files {

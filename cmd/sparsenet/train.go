@@ -201,6 +201,9 @@ func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) 
 			return err
 		}
 		defer func() { err = closeRun(t, show.log, err) }()
+		for _, note := range f.data.notes {
+			show.log.Printf("%s", note)
+		}
 	}
 	if f.ui {
 		if err := f.openScreen(cmd, show, t); err != nil {

@@ -1,6 +1,7 @@
 // Package data holds image data sets in memory and hands out their batches:
 // reading and checking the files of CIFAR-10, CIFAR-100, MNIST and
-// Fashion-MNIST, the held-out split, and the seeded order of an epoch.
+// Fashion-MNIST, downloading them, folders of the user's own images, the held-out
+// split, and the seeded order of an epoch.
 //
 // Images stay bytes, [n][c][y][x]; crop, flip and normalisation are the
 // device's business. Everything random comes from a counter-based generator

@@ -57,7 +57,7 @@ func toyArchive(t *testing.T, edit func(map[string][]byte)) (*known, map[string]
 var noPause = FetchOptions{pause: time.Millisecond}
 
 // list returns the names in a folder.
-func list(t *testing.T, dir string) (names []string) {
+func list(t testing.TB, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -211,4 +211,41 @@ func TestFetchIDX(t *testing.T) {
 
 	_, err = Fetch(context.Background(), "fashion", dir, FetchOptions{})
 	assert.ErrorContains(t, err, `unknown data set "fashion"`)
+}
+
+// FuzzArchive: any bytes are an error or an archive, and nothing that they hold is
+// written that is not published, or anywhere else.
+func FuzzArchive(f *testing.F) {
+	k, content := toy()
+	b, err := os.ReadFile(tgz(f, content))
+	require.NoError(f, err)
+	f.Add(b)
+	f.Add(b[:len(b)/2])
+	b, err = os.ReadFile(tgz(f, map[string][]byte{"../data_batch_1.bin": content["data_batch_1.bin"], "data_batch_2.bin.gz": {1}}))
+	require.NoError(f, err)
+	f.Add(b)
+	f.Add([]byte("no archive"))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, b []byte) {
+		path := filepath.Join(dir, "x.tgz")
+		if err := os.WriteFile(path, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		to := filepath.Join(dir, "to")
+		files, err := k.importFrom(context.Background(), source(path), to)
+		if err == nil && len(files) != 3 {
+			t.Fatalf("%d files and no error", len(files))
+		}
+		for _, file := range files {
+			if got, err := os.ReadFile(file.Path); err != nil || !bytes.Equal(got, content[filepath.Base(file.Path)]) {
+				t.Fatalf("%s is not what was published: %v", file.Path, err)
+			}
+		}
+		if names := list(t, dir); len(names) > 2 {
+			t.Fatalf("%v", names)
+		}
+		if err := os.RemoveAll(to); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

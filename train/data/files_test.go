@@ -65,7 +65,7 @@ func zip(t *testing.T, b []byte) []byte {
 	return z.Bytes()
 }
 
-func put(t *testing.T, path string, b []byte) {
+func put(t testing.TB, path string, b []byte) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	require.NoError(t, os.WriteFile(path, b, 0o644))

@@ -70,7 +70,7 @@ func sheetFiles(t *testing.T, content map[string][]byte) map[string][]byte {
 	return files
 }
 
-func tgz(t *testing.T, files map[string][]byte) string {
+func tgz(t testing.TB, files map[string][]byte) string {
 	t.Helper()
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
@@ -87,7 +87,7 @@ func tgz(t *testing.T, files map[string][]byte) string {
 	return path
 }
 
-func folder(t *testing.T, files map[string][]byte) string {
+func folder(t testing.TB, files map[string][]byte) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range files {

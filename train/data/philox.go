@@ -22,6 +22,7 @@ type purpose uint32
 const (
 	orderStream   purpose = 0x6f726465 // "orde"
 	holdOutStream purpose = 0x686f6c64 // "hold"
+	folderStream  purpose = 0x666f6c64 // "fold"
 )
 
 // A stream is the sequence of words for one seed, purpose and epoch: the blocks
