@@ -285,6 +285,12 @@ func TestOpenRefuses(t *testing.T) {
 func TestNamesRefuse(t *testing.T) {
 	_, _, err := torchvision(sparsenet.Node{Kind: 99, Name: "stage0/sum1"})
 	assert.ErrorContains(t, err, "stage0/sum1: torchvision's DenseNet has no layer like this")
+	g, err := sparsenet.Build(sparsenet.Config{Depth: 8, Growth: []int{4}, Form: sparsenet.Sum})
+	require.NoError(t, err)
+	_, err = Torchvision.Names(g)
+	assert.ErrorContains(t, err, "sparse-sum-8-4 is of the sum form, torchvision's DenseNet is not; use the official names")
+	_, err = Official.Names(g)
+	assert.NoError(t, err)
 	_, err = ParseScheme("keras")
 	assert.ErrorContains(t, err, `unknown names "keras": use official or torchvision`)
 	assert.Equal(t, "features.norm5.bias", Torchvision.canonical("features.norm_final.bias"))

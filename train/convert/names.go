@@ -36,6 +36,9 @@ func ParseScheme(s string) (Scheme, error) {
 // Names returns, for every tensor of g by its own name, its name in the scheme. The
 // error says why the scheme has no name for one.
 func (s Scheme) Names(g *sparsenet.Graph) (map[string]string, error) {
+	if s != Official && g.Config.Form == sparsenet.Sum {
+		return nil, fmt.Errorf("convert: %s is of the sum form, torchvision's DenseNet is not; use the official names", g.Config.Name())
+	}
 	names := make(map[string]string, len(g.Params.All))
 	for _, p := range g.Params.All {
 		names[p.Name] = p.Name

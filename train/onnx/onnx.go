@@ -134,7 +134,7 @@ func (e *encoder) mapName(id int) string {
 func (e *encoder) layer(n sparsenet.Node) {
 	x := e.activated(n)
 	switch n.Kind {
-	case sparsenet.StemConv, sparsenet.LayerConv, sparsenet.Bottleneck:
+	case sparsenet.StemConv, sparsenet.LayerConv, sparsenet.Bottleneck, sparsenet.Shortcut:
 		e.convolution(n, x, e.mapName(n.Out))
 	case sparsenet.Transition:
 		if n.Pool {
@@ -157,8 +157,8 @@ func (e *encoder) layer(n sparsenet.Node) {
 	e.message.bytes(13, valueInfo(m.Name, m.C, m.H, m.W))
 }
 
-// activated appends what stands before a node's convolution: the concatenation of
-// what it reads, batch norm with the running statistics, ReLU.
+// activated appends what stands before a node's convolution: the concatenation or
+// sum of what it reads, batch norm with the running statistics, ReLU.
 func (e *encoder) activated(n sparsenet.Node) string {
 	x := e.mapName(n.In[0])
 	if len(n.In) > 1 {
@@ -166,7 +166,11 @@ func (e *encoder) activated(n sparsenet.Node) string {
 		for _, id := range n.In {
 			in = append(in, e.mapName(id))
 		}
-		x = e.node("Concat", n.Name+"/concat", in, attr{"axis", 1})
+		if e.graph.Config.Form == sparsenet.Sum {
+			x = e.node("Sum", n.Name+"/sum", in)
+		} else {
+			x = e.node("Concat", n.Name+"/concat", in, attr{"axis", 1})
+		}
 	}
 	if n.BN == "" {
 		return x

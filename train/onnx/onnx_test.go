@@ -113,6 +113,7 @@ func TestRuntimeAgrees(t *testing.T) {
 	for name, c := range map[string]sparsenet.Config{
 		"sparse":     {Blocks: []int{4, 3, 2}, Growth: []int{3, 4, 5}, Classes: 7, Input: sparsenet.Input{H: 20, W: 12, C: 1}},
 		"bottleneck": {Blocks: []int{2, 2}, Growth: []int{3}, Bottleneck: true, Input: sparsenet.Input{H: 9, W: 9, C: 3}},
+		"sum":        {Blocks: []int{4, 2}, Growth: []int{4, 8}, Form: sparsenet.Sum, Bottleneck: true, Input: sparsenet.Input{H: 9, W: 10, C: 3}},
 		"imagenet": {Blocks: []int{2, 1, 2, 1}, Growth: []int{3}, Bottleneck: true, Stem: sparsenet.ImageNet, Classes: 3, Wiring: sparsenet.Dense(),
 			Input: sparsenet.Input{H: 37, W: 40, C: 3}},
 	} {
