@@ -56,6 +56,7 @@ type sumArena struct {
 	words    []ops.View   // per node, the statistics of its input
 	grads    []*ops.Block // per map, the sum of what its readers have handed back so far; nil: none has
 	dpool    ops.View     // gradient of the head's pooled features
+	last     ops.View     // the input of the head, which its backward finds where it was
 }
 
 func newSumArena(n *Network, p *Program, training bool) *sumArena {
@@ -177,7 +178,7 @@ func (a *sumArena) head(g *Node, x ops.View, links *ops.Links) {
 	features := &ops.Block{Name: "features", Purpose: ops.Map, C: uint32(g.C), N: uint32(a.Batch), H: 1, W: 1}
 	pool := ops.ActPool{Env: a.env, Label: g.Name, X: ops.Planes{x}, Links: links.Out, Y: features.All()}
 	a.program.add(Forward, pool.Forward)
-	a.dpool = a.classify(a.program, features, a.training).DX
+	a.last, a.dpool = x, a.classify(a.program, features, a.training).DX
 }
 
 // backward adds, for each node from the last to the first, its input once more,
@@ -186,10 +187,12 @@ func (a *sumArena) head(g *Node, x ops.View, links *ops.Links) {
 func (a *sumArena) backward() {
 	for i := len(a.Graph.Nodes) - 1; i >= 0; i-- {
 		g := &a.Graph.Nodes[i]
-		label := g.Name + "/again"
-		x := a.input(Backward, g, label)
+		label, x := g.Name+"/again", a.last
 		var links *ops.Links
-		if g.BN != "" {
+		if g.Kind != Head {
+			x = a.input(Backward, g, label)
+		}
+		if g.Kind != Head && g.BN != "" {
 			links = a.link(Backward, i, x)
 		}
 		dx := scratchLike(x, g.Name+"/gradient")

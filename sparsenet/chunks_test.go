@@ -1,6 +1,7 @@
 package sparsenet
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,7 +25,7 @@ func smallChunk(n *Network) uint64 {
 // several, computes the same as in one.
 func TestEnginesAgreeInChunks(t *testing.T) {
 	list := classes(optest.Device(t))
-	for _, n := range smallNets[:4] {
+	for _, n := range slices.Concat(smallNets[:4], sumNets[:2]) {
 		for _, v := range []Options{{Engine: Arena}, {Engine: Layered}, {Engine: Arena, Class: list[len(list)-1]}} {
 			o := n.Options
 			o.Engine, o.Class = v.Engine, v.Class

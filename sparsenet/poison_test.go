@@ -105,13 +105,21 @@ func every(n int) int {
 // several readers and one whose gradient is gathered in groups.
 var poisonNet = Config{Blocks: []int{3, 1}, Growth: []int{3}, Bottleneck: true, Dropout: 0.1, Classes: 3, Input: Input{8, 8, 2}}
 
+// poisonSum is the same in the sum form, with a shortcut and maps whose gradients
+// share a block and part.
+var poisonSum = Config{Form: Sum, Blocks: []int{3, 1}, Growth: []int{4}, Dropout: 0.1, Classes: 3, Input: Input{8, 8, 2}}
+
 // Nothing reads what it did not write: with NaN wherever a program may not read,
 // every bit of what a step shows stays. A program that lacks any one of its steps
 // shows something else, so that poison and comparison do see each of them (some;
 // all with SPARSEVK_SLOW=1).
-func TestPoison(t *testing.T) {
+func TestPoison(t *testing.T) { testPoison(t, poisonNet) }
+
+func TestPoisonSum(t *testing.T) { testPoison(t, poisonSum) }
+
+func testPoison(t *testing.T, net Config) {
 	ways(t, func(e Engine, c ops.Class) {
-		m := open(t, poisonNet, Options{Batch: 4, Pad: 1, Flip: true, Engine: e, Class: c, Scratch: 4 * 4 * 8 * 8 * 4})
+		m := open(t, net, Options{Batch: 4, Pad: 1, Flip: true, Engine: e, Class: c, Scratch: 4 * 4 * 8 * 8 * 4})
 		for _, training := range []bool{true, false} {
 			want := shown(t, m, training, func() {})
 			assert.Equal(t, want, shown(t, m, training, func() { poison(t, m) }), "%s %s, training %v", e, c, training)
@@ -212,7 +220,7 @@ func TestBarriers(t *testing.T) {
 	}
 	for _, e := range []Engine{Arena, Layered} {
 		for _, c := range []ops.Class{ops.Plain, ops.Quad} {
-			for _, n := range smallNets {
+			for _, n := range slices.Concat(smallNets, sumNets) {
 				o := n.Options
 				o.Engine, o.Class = e, c
 				g, err := Build(n.Config)
@@ -234,5 +242,5 @@ func TestBarriers(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, 2*2*(len(smallNets)*5+6), programs)
+	assert.Equal(t, 2*2*((len(smallNets)+len(sumNets))*5+6), programs)
 }

@@ -22,18 +22,17 @@ var sumNets = []struct {
 	Config
 	Options
 }{
-	{"powers", Config{Blocks: []int{5, 2}, Growth: []int{5, 6}, Input: Input{8, 16, 3}}, Options{Batch: 3, Floats: true}},
-	{"dense", Config{Depth: 20, Growth: []int{3, 4, 8}, Wiring: Dense(), Input: Input{15, 13, 3}}, Options{Batch: 1, Floats: true}},
-	{"bottleneck", Config{Blocks: []int{3, 2}, Growth: []int{8, 12}, Wiring: Powers(3), Bottleneck: true, Dropout: 0.2, Input: Input{12, 12, 1}}, Options{Batch: 2, Pad: 2, Flip: true, Mean: []float32{0.4}, Std: []float32{0.3}}},
-	{"chain", Config{Blocks: []int{2, 2}, Growth: []int{4, 6}, Wiring: chain(), Input: Input{12, 12, 3}}, Options{Batch: 2, Floats: true}},
-	{"imagenet", Config{Stem: ImageNet, Blocks: []int{2, 2}, Growth: []int{4, 8}, Classes: 5, Input: Input{37, 29, 3}}, Options{Batch: 2, Floats: true}},
+	{"powers", Config{Form: Sum, Blocks: []int{5, 2}, Growth: []int{5, 6}, Input: Input{8, 16, 3}}, Options{Batch: 3, Floats: true}},
+	{"dense", Config{Form: Sum, Depth: 20, Growth: []int{3, 4, 8}, Wiring: Dense(), Input: Input{15, 13, 3}}, Options{Batch: 1, Floats: true}},
+	{"bottleneck", Config{Form: Sum, Blocks: []int{3, 2}, Growth: []int{8, 12}, Wiring: Powers(3), Bottleneck: true, Dropout: 0.2, Input: Input{12, 12, 1}}, Options{Batch: 2, Pad: 2, Flip: true, Mean: []float32{0.4}, Std: []float32{0.3}}},
+	{"chain", Config{Form: Sum, Blocks: []int{2, 2}, Growth: []int{4, 6}, Wiring: chain(), Input: Input{12, 12, 3}}, Options{Batch: 2, Floats: true}},
+	{"imagenet", Config{Form: Sum, Stem: ImageNet, Blocks: []int{2, 2}, Growth: []int{4, 8}, Classes: 5, Input: Input{37, 29, 3}}, Options{Batch: 2, Floats: true}},
 }
 
 // Both engines agree in the sum form, in every kernel form, and where bindings are
 // cut so that terms of a sum are added one by one.
 func TestSumEnginesAgree(t *testing.T) {
 	for _, n := range sumNets {
-		n.Form = Sum
 		t.Run(n.name, func(t *testing.T) {
 			var want outcome
 			var start map[string][]float32
@@ -63,7 +62,6 @@ func TestSumEnginesAgree(t *testing.T) {
 // gradient that misses a reader, and the statistics of another reader.
 func TestSumEnginesAgreeCatches(t *testing.T) {
 	n := sumNets[0]
-	n.Form = Sum
 	m := open(t, n.Config, n.Options)
 	start, want := someValues(m.Graph.Params), run(t, m, 1)
 	require.NoError(t, m.Close())
