@@ -20,6 +20,9 @@ var (
 	ErrNoDevice = errors.New("no Vulkan device")
 	// ErrNoLayer: validation was asked for, and the layer is not installed.
 	ErrNoLayer = errors.New("no validation layer")
+	// ErrNoStorage16: a kernel for 16-bit elements, and the device cannot load and
+	// store those in storage buffers.
+	ErrNoStorage16 = errors.New("the device has no 16-bit storage buffers (storageBuffer16BitAccess)")
 	// ErrClosed: the device or the buffer has been closed.
 	ErrClosed = errors.New("closed")
 )

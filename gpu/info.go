@@ -36,8 +36,8 @@ type Heap struct {
 	DeviceLocal bool
 }
 
-// Features is what a device offers beyond the base. None of it is enabled:
-// kernels need only subgroup operations, and these need no enabling.
+// Features is what a device offers beyond the base. Of it only Storage16 is
+// enabled, where it is there; subgroup operations need no enabling.
 type Features struct {
 	Float64, Float16, Int64, Int16, Int8 bool // arithmetic
 	Storage16, Storage8                  bool // loads and stores

@@ -221,7 +221,7 @@ func (d *Device) checkShader(s *Shader, spec []uint32) error {
 	if s.Subgroup && len(d.info.Features.Subgroup) == 0 {
 		return fmt.Errorf("uses subgroup operations, which the device has none of in compute shaders")
 	}
-	return checkCode(s.Code, d.info.Features.Subgroup)
+	return checkCode(s.Code, d.info.Features)
 }
 
 // closePipelines destroys pipelines, modules, layouts and the cache.

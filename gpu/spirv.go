@@ -15,10 +15,13 @@ var freeCapabilities = []uint32{0, 1, 46, 47, 50}
 var subgroupCapabilities = map[uint32]string{61: "basic", 62: "vote", 63: "arithmetic", 64: "ballot",
 	65: "shuffle", 66: "shuffle-relative", 67: "clustered", 68: "quad"}
 
+// storage16Capability is StorageBuffer16BitAccess.
+const storage16Capability = 4433
+
 // checkCode looks at a module's header and at the capabilities that it asks
 // for: those that the device is not opened with are an error here, since
 // drivers do not say so.
-func checkCode(code []byte, ops []string) error {
+func checkCode(code []byte, f Features) error {
 	const magic, opCapability = 0x07230203, 17
 	if len(code) < 20 || len(code)%4 != 0 || binary.LittleEndian.Uint32(code) != magic {
 		return fmt.Errorf("%d bytes that are not SPIR-V", len(code))
@@ -30,8 +33,12 @@ func checkCode(code []byte, ops []string) error {
 		}
 		c := binary.LittleEndian.Uint32(code[p+4:])
 		if op, ok := subgroupCapabilities[c]; ok {
-			if !slices.Contains(ops, op) {
-				return fmt.Errorf("needs subgroup operations (%s), of which the device has %v", op, ops)
+			if !slices.Contains(f.Subgroup, op) {
+				return fmt.Errorf("needs subgroup operations (%s), of which the device has %v", op, f.Subgroup)
+			}
+		} else if c == storage16Capability {
+			if !f.Storage16 {
+				return ErrNoStorage16
 			}
 		} else if !slices.Contains(freeCapabilities, c) {
 			return fmt.Errorf("needs SPIR-V capability %d, which devices are not opened with", c)

@@ -1,10 +1,6 @@
 package ops
 
-import (
-	"math"
-
-	"sparsevk/shaders"
-)
+import "sparsevk/shaders"
 
 // Copy copies X to Y, views of equal shape, as bits.
 type Copy struct {
@@ -63,7 +59,7 @@ func (o Fill) Steps() []Step {
 		n := v[0].Elems()
 		steps = append(steps, Step{
 			Label: o.Label + "/fill", Kernel: &shaders.Fill, Args: bind(v...),
-			Push:   &shaders.FillPush{N: uint32(n), Value: math.Float32bits(o.Value), Y: where(v[0])},
+			Push:   &shaders.FillPush{N: uint32(n), Value: o.Y.Block.Precision.Encode(o.Value), Y: where(v[0])},
 			Groups: elementGroups(n),
 		})
 	}

@@ -34,7 +34,7 @@ func (e *Env) runs(views ...View) [][]View {
 		if v.C() != c {
 			panic("ops: views of one elementwise step differ in planes")
 		}
-		widest = max(widest, 4*v.Block.Plane())
+		widest = max(widest, v.Block.PlaneBytes())
 	}
 	per := uint32(max(1, min(uint64(c), (e.Range-Align)/widest)))
 	var out [][]View

@@ -12,7 +12,7 @@ type Finalise struct {
 	Env   *Env
 	Label string
 	X     View   // read and written
-	G     View   // shape of X
+	G     View   // shape of X, float32
 	Plus  View   // shape of X; the zero View: none
 	Coef  *Block // 4 words per plane
 }
@@ -27,9 +27,12 @@ func (o Finalise) Steps() []Step {
 	c0 := uint32(0)
 	for _, v := range o.Env.runs(views...) {
 		c := v[0].C()
-		plus := v[len(v)-1] // without Plus, G stands in for it unread
+		plus := v[0] // without Plus, X stands in for it unread
+		if o.Plus.Block != nil {
+			plus = v[2]
+		}
 		x, g, p, coef := Planes{v[0]}, Planes{v[1]}, Planes{plus}, Planes{o.Coef.View(4*c0, 4*(c0+c))}
-		if o.Env.Class == Quad && x[0].Block.Plane()%4 == 0 {
+		if o.Env.Class == Quad && o.X.Block.Precision == FP32 && o.X.Block.Plane()%4 == 0 {
 			steps = append(steps, o.quadStep(x, g, p, coef))
 			c0 += c
 			continue

@@ -15,7 +15,7 @@ type Reader struct {
 	// its shape, as ActMaxPool.BackwardData leaves it. Geometry and W are unused. Such
 	// a reader has Act.
 	Direct bool
-	DY     View   // Kj planes: gradient of the reader's output
+	DY     View   // Kj planes: gradient of the reader's output, in the precision of the map
 	W      View   // the reader's master weights [Kj][Cj][R][S]
 	Cj     uint32 // input channels of the reader
 	C0     uint32 // the map's first channel among the reader's input channels
@@ -42,8 +42,8 @@ type Gather struct {
 	Label   string
 	X       View
 	Readers []Reader
-	G       View   // scratch, shape of X, written
-	Plus    View   // shape of X, written; the zero View if every reader has Act
+	G       View   // scratch, shape of X, float32, written
+	Plus    View   // shape and precision of X, written; the zero View if every reader has Act
 	Coef    *Block // 4 words per plane, written
 	Stats   View   // StatWords words per plane of X
 	// The readers of X may be gathered in turn. Begun says that G and Coef hold what

@@ -23,10 +23,10 @@ type quadShape struct {
 }
 
 // quads returns how the quad kernels cut the maps of a convolution from a map
-// shaped like x. It is false for what they do not take: other windows, planes or
-// rows that are not whole quads.
+// shaped like x. It is false for what they do not take: 16-bit maps, other windows,
+// planes or rows that are not whole quads.
 func (e *Env) quads(g Geometry, x *Block) (quadShape, bool) {
-	fits := x.Plane()%4 == 0 && 4*x.Plane()*quadMost+Align <= e.Range
+	fits := x.Precision == FP32 && x.Plane()%4 == 0 && 4*x.Plane()*quadMost+Align <= e.Range
 	switch g {
 	case Geometry{R: 3, S: 3, Stride: 1, Pad: 1}:
 		s := quadShape{take: 1, quads: 4, edge: quadLanes*4%x.W != 0}

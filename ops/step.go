@@ -8,11 +8,11 @@ import (
 
 // A Step is one dispatch, as data.
 type Step struct {
-	Label  string // "stage1/layer7/conv_fwd": names time, memory and errors
-	Kernel *shaders.Kernel
-	Spec   []uint32 // specialization constants 0..len-1; missing ones keep the shader's default
-	Args   []Planes // one per binding, in binding order; Kernel says which are written
-	Push   any      // pointer to the kernel's generated push struct; nothing that changes between training steps
+	Label  string          // "stage1/layer7/conv_fwd": names time, memory and errors
+	Kernel *shaders.Kernel // its float32 form; Code is what runs
+	Spec   []uint32        // specialization constants 0..len-1; missing ones keep the shader's default
+	Args   []Planes        // one per binding, in binding order; Kernel says which are written
+	Push   any             // pointer to the kernel's generated push struct; nothing that changes between training steps
 	Groups [3]uint32
 	MACs   uint64 // multiply-accumulates that this dispatch executes, for counts and GFLOP/s
 }
@@ -51,7 +51,8 @@ func (s *Step) Writes() uint64 { return s.moved(shaders.Write) }
 func (s *Step) moved(a shaders.Access) (n uint64) {
 	for _, u := range s.Uses() {
 		if u.Access&a != 0 {
-			n += 4 * u.View.Elems()
+			lo, hi := u.View.Bytes()
+			n += hi - lo
 		}
 	}
 	return n

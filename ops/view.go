@@ -30,14 +30,15 @@ func (p Purpose) String() string {
 	return [...]string{"maps", "scratch", "workspace", "parameters", "optimizer", "weight gradients", "other", "staging"}[p]
 }
 
-// A Block is a tensor of 4-byte elements stored [C][N][H][W], with a place in
+// A Block is a tensor of elements stored [C][N][H][W], with a place in
 // the arena once it has been planned. Blocks of purpose Staging lie in a
 // second, host-visible address space.
 type Block struct {
 	Name       string
 	Purpose    Purpose
 	C, N, H, W uint32
-	Off        uint64 // bytes from the start of its address space, a multiple of Align
+	Precision  Precision // of the elements; the default is float32, and words of 4 bytes count as such
+	Off        uint64    // bytes from the start of its address space, a multiple of Align
 	// Keep is true if the contents live on from one training step to the next,
 	// so that the block shares its bytes with no other.
 	Keep bool
@@ -47,7 +48,10 @@ type Block struct {
 func (b *Block) Plane() uint64 { return uint64(b.N) * uint64(b.H) * uint64(b.W) }
 
 // Bytes returns the size of the block in bytes, without alignment.
-func (b *Block) Bytes() uint64 { return 4 * uint64(b.C) * b.Plane() }
+func (b *Block) Bytes() uint64 { return uint64(b.C) * b.PlaneBytes() }
+
+// PlaneBytes returns the size of one channel over the batch in bytes.
+func (b *Block) PlaneBytes() uint64 { return b.Precision.Bytes() * b.Plane() }
 
 // Host reports whether the block lies in host-visible memory.
 func (b *Block) Host() bool { return b.Purpose == Staging }
@@ -83,7 +87,7 @@ func (v View) Elems() uint64 { return uint64(v.C()) * v.Block.Plane() }
 
 // Bytes returns the range [lo, hi) that v occupies in its address space.
 func (v View) Bytes() (lo, hi uint64) {
-	p := 4 * v.Block.Plane()
+	p := v.Block.PlaneBytes()
 	return v.Block.Off + uint64(v.Lo)*p, v.Block.Off + uint64(v.Hi)*p
 }
 
@@ -125,10 +129,10 @@ func (e extent) with(v View) extent {
 func (e extent) and(f extent) extent { return extent{min(e.lo, f.lo), max(e.hi, f.hi)} }
 
 // bound returns what a descriptor of e covers: byte offset, a multiple of Align,
-// and length.
+// and length, whole words.
 func (e extent) bound() (off, bytes uint64) {
 	off = e.lo &^ (Align - 1)
-	return off, e.hi - off
+	return off, (e.hi - off + 3) &^ 3
 }
 
 // fits reports whether one descriptor of at most limit bytes covers e and stays
@@ -147,7 +151,7 @@ func (p Planes) extent() extent {
 }
 
 // Range returns what the descriptor covers: byte offset, a multiple of Align,
-// and length.
+// and length, whole words, of which the last may end beyond a 16-bit element.
 func (p Planes) Range() (off, bytes uint64) { return p.extent().bound() }
 
 func rangeBytes(p Planes) uint64 { _, n := p.Range(); return n }
@@ -171,10 +175,11 @@ func (p Planes) Bases() []uint32 {
 
 func baseFrom(off uint64, v View) uint32 {
 	lo, _ := v.Bytes()
-	if lo < off || (lo-off)/4 > 1<<32-1 {
+	element := v.Block.Precision.Bytes()
+	if lo < off || (lo-off)/element > 1<<32-1 {
 		panic(fmt.Sprintf("ops: %v starts %d bytes from a binding at %d: out of 32-bit reach", v, lo-off, off))
 	}
-	return uint32((lo - off) / 4)
+	return uint32((lo - off) / element)
 }
 
 // Split cuts p into consecutive groups whose bound ranges are at most limit
@@ -192,7 +197,7 @@ func (p Planes) Split(limit, chunk uint64) []Planes {
 				n = e.room(v.Slice(0, 1), limit, 0)
 			}
 			if n == 0 && len(cur) == 0 {
-				panic(fmt.Sprintf("ops: one plane of %v has %d bytes, more than a range of %d", v, 4*v.Block.Plane(), limit))
+				panic(fmt.Sprintf("ops: one plane of %v has %d bytes, more than a range of %d", v, v.Block.PlaneBytes(), limit))
 			}
 			if n > 0 {
 				cur, e = append(cur, v.Slice(0, n)), e.with(v.Slice(0, n))

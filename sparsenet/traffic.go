@@ -81,7 +81,7 @@ func (n *Network) Traffic() Traffic {
 	var t Traffic
 	barriers := record.Barriers(steps)
 	for i := range steps {
-		for _, l := range []*Load{t.phase(phase[i]), t.kernels[phase[i]].of(steps[i].Kernel.Name), &t.Total} {
+		for _, l := range []*Load{t.phase(phase[i]), t.kernels[phase[i]].of(steps[i].Code().Name), &t.Total} {
 			l.add(&steps[i], barriers[i])
 		}
 	}

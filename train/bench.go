@@ -138,7 +138,7 @@ func ByKernel(times []sparsenet.StepTime, r Roof) (kernels []KernelTime, total K
 	total.Kernel = "step"
 	index := map[string]int{}
 	for i := range times {
-		name := times[i].Kernel.Name
+		name := times[i].Code().Name
 		k, ok := index[name]
 		if !ok {
 			k = len(kernels)

@@ -138,15 +138,20 @@ const executables = "VK_KHR_pipeline_executable_properties"
 
 // NewDevice creates a logical device with one queue of the family and no
 // feature beyond the base, except that with statistics its pipelines tell what
-// the compiler made of them; a device that cannot refuses that.
-func (p PhysicalDevice) NewDevice(family uint32, statistics bool) (*Device, Result) {
+// the compiler made of them, and with storage16 kernels may load and store 16-bit
+// elements of storage buffers. A device that cannot refuses.
+func (p PhysicalDevice) NewDevice(family uint32, statistics, storage16 bool) (*Device, Result) {
 	var exts []string
 	var chain unsafe.Pointer
 	if slices.Contains(p.extensions(), portability) {
 		exts = append(exts, portability+"\x00")
 	}
 	if statistics {
-		exts, chain = append(exts, executables+"\x00"), C.vx_statistics_chain()
+		exts, chain = append(exts, executables+"\x00"), C.vx_statistics_chain(chain)
+		defer C.free(chain)
+	}
+	if storage16 {
+		chain = C.vx_storage16_chain(chain)
 		defer C.free(chain)
 	}
 	q := []vulkan.DeviceQueueCreateInfo{{SType: vulkan.StructureTypeDeviceQueueCreateInfo,

@@ -3,6 +3,7 @@
 #include "shim.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LINK(head, x, type)                                                                        \
@@ -81,6 +82,18 @@ static void features(PVX_GetPhysicalDevice2 get, void *pd, vx_info *o) {
     o->storage8 = s8.storageBuffer8BitAccess;
     o->intDot = dot.shaderIntegerDotProduct;
     o->subgroupControl = sc.subgroupSizeControl;
+}
+
+// vx_storage16_chain asks for 16-bit elements of storage buffers, for
+// VkDeviceCreateInfo. A device that cannot refuses.
+void *vx_storage16_chain(void *next) {
+    Vx16BitStorageFeatures *f = calloc(1, sizeof *f);
+    if (f) {
+        f->sType = VX_ST_PD_16BIT_STORAGE_FEATURES;
+        f->pNext = next;
+        f->storageBuffer16BitAccess = 1;
+    }
+    return f;
 }
 
 void vx_query(void *inst, void *pd, vx_info *o) {

@@ -88,6 +88,7 @@ const char *vx_dev_init(void *inst, void *dev, vx_dev *d);
 
 // query.c
 void vx_query(void *inst, void *pd, vx_info *out);
+void *vx_storage16_chain(void *next); // the link is the caller's to free
 
 // list.c; the lists are the caller's to free
 vx_name *vx_layers(uint32_t *n);
@@ -95,8 +96,8 @@ vx_name *vx_instance_extensions(const char *layer, uint32_t *n);
 vx_name *vx_device_extensions(void *inst, void *pd, uint32_t *n);
 vx_family *vx_families(void *inst, void *pd, uint32_t *n);
 
-// statistics.c; the chain and the list are the caller's to free
-void *vx_statistics_chain(void);
+// statistics.c; the link of the chain and the list are the caller's to free
+void *vx_statistics_chain(void *next);
 VxResult vx_statistics(vx_dev *d, uint64_t pipeline, vx_statistic **out, uint32_t *n);
 
 // record.c

@@ -53,7 +53,7 @@ func clash(a, b *ops.Step) string {
 func bound(p ops.Planes) (lo, hi uint64) {
 	lo = 1 << 63
 	for _, v := range p {
-		plane := 4 * uint64(v.Block.N) * uint64(v.Block.H) * uint64(v.Block.W)
+		plane := v.Block.Precision.Bytes() * uint64(v.Block.N) * uint64(v.Block.H) * uint64(v.Block.W)
 		lo = min(lo, (v.Block.Off+uint64(v.Lo)*plane)/256*256)
 		hi = max(hi, v.Block.Off+uint64(v.Hi)*plane)
 	}

@@ -20,7 +20,7 @@ func activated(r Rand, env *ops.Env, s [4]int, many bool) (x ops.Planes, in []In
 	x, blocks := convShape{c: s[0], n: s[1], h: s[2], w: s[3]}.views(many)
 	run, held := &convRun{}, map[*ops.Block]*ref.Tensor{}
 	for _, b := range blocks {
-		held[b] = ref.Distinct(r.Rand, int(b.C), int(b.N), int(b.H), int(b.W))
+		held[b] = r.distinct(int(b.C), int(b.N), int(b.H), int(b.W))
 	}
 	run.activate(r, env, x, held)
 	for _, b := range blocks {
@@ -115,9 +115,9 @@ func actMaxGather(seed uint64, p pooled, limit uint64) Case {
 	x, g, dz, dy := block("x", p.s), block("g", p.s), block("dz", p.s), p.out("dy")
 	stats, coef, links := ops.NewStatsBlock("stats", uint32(c)), vector("coef", 4*c), vector("links", c*ops.LinkWords)
 	dgamma, dbeta := vector("dgamma", c), vector("dbeta", c)
-	values, grad := ref.Distinct(r.Rand, c, p.s[1], p.s[2], p.s[3]), r.normal(dy)
+	values, grad := r.distinct(c, p.s[1], p.s[2], p.s[3]), r.normal(dy)
 	reader := ref.Reader{Gamma: r.scaled(dgamma, 1, 0), Beta: r.scaled(dbeta, 0.5, 0.2)}
-	st := clearStats(values, []ref.Reader{reader})
+	st := clearStats(r, values, []ref.Reader{reader})
 	pool := ops.ActMaxPool{Env: env, Label: "stem", Window: p.window(), Links: links, DY: dy.All()}
 	gather := ops.NewGather(ops.Gather{Env: env, Label: "map", X: x.All(), G: g.All(), Coef: coef, Stats: stats.All(), Readers: []ops.Reader{{
 		Label: "stem", Direct: true, Act: true, DY: dz.All(), Cj: uint32(c), Links: links, DGamma: dgamma.All(), DBeta: dbeta.All(),

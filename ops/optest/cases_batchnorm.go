@@ -112,7 +112,7 @@ func newBatchNorm(r Rand, s [4]int, limit uint64, relu bool) (*normed, *ops.Batc
 	n.gammas, n.betas = r.normal(n.gamma), r.scaled(n.beta, 1, 0.5)
 	for range 4 { // moving values moves the statistics, by less each time
 		n.ref = ref.BatchStats(n.values)
-		ref.ClearKinks(n.values, 2e-3, ref.NewLinks(n.ref, n.gammas, n.betas))
+		r.clear(n.values, 2e-3, ref.NewLinks(n.ref, n.gammas, n.betas))
 	}
 	n.ref = ref.BatchStats(n.values)
 	n.input = append(n.input, holds(n.x.All(), n.values), holds(n.gamma.All(), n.gammas), holds(n.beta.All(), n.betas))
@@ -123,11 +123,12 @@ func newBatchNorm(r Rand, s [4]int, limit uint64, relu bool) (*normed, *ops.Batc
 }
 
 func batchNormForward(seed uint64, s [4]int, limit uint64, relu, train bool) Case {
-	n, op := newBatchNorm(NewRand(seed), s, limit, relu)
+	r := NewRand(seed)
+	n, op := newBatchNorm(r, s, limit, relu)
 	stats, steps := n.ref, op.Forward
 	if !train {
 		stats, steps = ref.RunningStats(n.oldMean, n.oldVar, n.values.Plane()), op.Evaluate
-		ref.ClearKinks(n.values, 1e-3, ref.NewLinks(stats, n.gammas, n.betas))
+		r.clear(n.values, 1e-3, ref.NewLinks(stats, n.gammas, n.betas))
 		n.input = append(n.input, holds(n.x.All(), n.values))
 	}
 	y := ref.BatchNorm(n.values, stats, n.gammas, n.betas)

@@ -169,7 +169,7 @@ func (run *convRun) activate(r Rand, env *ops.Env, x ops.Planes, values map[*ops
 	for _, v := range x {
 		n := int(v.C())
 		part := values[v.Block].Slice(int(v.Lo), int(v.Hi))
-		ref.ClearKinks(part, 1e-3, linksOf(*run.l, c, c+n))
+		r.clear(part, 1e-3, linksOf(*run.l, c, c+n))
 		copy(values[v.Block].Data[int(v.Lo)*part.Plane():], part.Data)
 		c += n
 	}

@@ -74,7 +74,7 @@ func gatherCase(seed uint64, s [4]int, env *ops.Env, readers []gatherReader) (Ca
 		}
 		c.In, want, op.Readers = append(c.In, in...), append(want, rd), append(op.Readers, rr)
 	}
-	st := clearStats(values, want)
+	st := clearStats(r, values, want)
 	c.In = append(c.In, holds(x.All(), values), holds(stats.All(), st.Words()))
 	for i, rr := range op.Readers {
 		if rr.Act {

@@ -64,7 +64,7 @@ func maxPoolCases() []Case {
 // maxInput returns values whose maxima are in no doubt; with ties there are many
 // equal values, of which the first must win.
 func maxInput(r Rand, s [4]int, ties bool) *ref.Tensor {
-	x := ref.Distinct(r.Rand, s[0], s[1], s[2], s[3])
+	x := r.distinct(s[0], s[1], s[2], s[3])
 	if ties {
 		for i, v := range x.Data {
 			x.Data[i] = float64(int(2 * v))

@@ -37,16 +37,16 @@ func quadGather(seed uint64, s [4]int, limit int, readers ...gatherReader) Case 
 
 // clearStats moves the values of x away from the kinks of all readers and returns
 // their statistics.
-func clearStats(x *ref.Tensor, readers []ref.Reader) ref.Stats {
+func clearStats(r Rand, x *ref.Tensor, readers []ref.Reader) ref.Stats {
 	for range 4 { // moving values moves the statistics, by less each time
 		st := ref.BatchStats(x).Round()
 		var links []ref.Links
-		for _, r := range readers {
-			if r.Gamma != nil {
-				links = append(links, ref.NewLinks(st, r.Gamma.Slice(r.C0, r.C0+x.C), r.Beta.Slice(r.C0, r.C0+x.C)))
+		for _, q := range readers {
+			if q.Gamma != nil {
+				links = append(links, ref.NewLinks(st, q.Gamma.Slice(q.C0, q.C0+x.C), q.Beta.Slice(q.C0, q.C0+x.C)))
 			}
 		}
-		ref.ClearKinks(x, 2e-3, links...)
+		r.clear(x, 2e-3, links...)
 	}
 	return ref.BatchStats(x).Round()
 }

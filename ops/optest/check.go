@@ -1,6 +1,7 @@
 package optest
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"slices"
@@ -48,8 +49,8 @@ func Check(dev *gpu.Device, c Case) (Result, error) {
 		return res, c.errorf("%w", err)
 	}
 	for i := 1; i < len(got); i++ {
-		for s := range got[i].words {
-			if !slices.Equal(got[0].words[s], got[i].words[s]) {
+		for s := range got[i].bytes {
+			if !bytes.Equal(got[0].bytes[s], got[i].bytes[s]) {
 				return res, c.errorf("run %d gave other bits than run 1", i+1)
 			}
 		}
@@ -103,7 +104,7 @@ func judge(c *Case, got *image, res *Result) error {
 		}
 		f := make([]float32, len(words))
 		for i, x := range words {
-			f[i] = math.Float32frombits(x)
+			f[i] = w.View.Block.Precision.Decode(x)
 		}
 		d, err := Compare(f, w.Value, w.Mag, w.Tolerance)
 		if d.Share > res.Share {
@@ -147,10 +148,10 @@ func (m *image) intact(got *image, steps []ops.Step) error {
 			}
 		}
 	}
-	inside := [2][]bool{make([]bool, len(m.words[0])), make([]bool, len(m.words[1]))}
+	inside := [2][]bool{make([]bool, len(m.bytes[0])), make([]bool, len(m.bytes[1]))}
 	for _, b := range m.blocks {
 		lo, hi := b.All().Bytes()
-		for i := lo / 4; i < hi/4; i++ {
+		for i := lo; i < hi; i++ {
 			inside[space(b)][i] = true
 		}
 		if !written[b] && !slices.Equal(m.of(b.All()), got.of(b.All())) {
@@ -159,8 +160,8 @@ func (m *image) intact(got *image, steps []ops.Step) error {
 	}
 	for s := range inside {
 		for i, in := range inside[s] {
-			if !in && got.words[s][i] != guard {
-				return fmt.Errorf("a write outside of every block, near %s", m.near(s, uint64(i)*4))
+			if !in && got.bytes[s][i] != guard {
+				return fmt.Errorf("a write outside of every block, near %s", m.near(s, uint64(i)))
 			}
 		}
 	}

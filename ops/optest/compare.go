@@ -3,6 +3,8 @@ package optest
 import (
 	"fmt"
 	"math"
+
+	"sparsevk/ops"
 )
 
 // Unit is the unit roundoff of float32.
@@ -17,12 +19,25 @@ const Slack = 16
 // where m is the magnitude, the sum of the absolute values of the terms. Terms,
 // if not zero, caps c by the length bound of a sum of so many terms (Higham,
 // Accuracy and Stability of Numerical Algorithms, section 3.1).
+//
+// A result that is stored with 16 bits may err by the unit roundoff of that
+// besides, once of its value, and of its magnitude for every time that a part of it
+// was stored before.
 type Tolerance struct {
-	C     float64
-	Terms int
+	C      float64
+	Terms  int
+	Stored ops.Precision // of the result
+	// Before is how often parts of the result were rounded to Through on the way.
+	Before  int
+	Through ops.Precision
 }
 
-func (t Tolerance) of(mag float64) float64 {
+// roundoff is the unit roundoff of 16-bit elements, and half of their least step.
+var roundoff = map[ops.Precision]struct{ unit, least float64 }{
+	ops.FP16: {0x1p-11, 0x1p-25}, ops.BF16: {0x1p-8, 0},
+}
+
+func (t Tolerance) of(want, mag float64) float64 {
 	c := t.C
 	if c == 0 {
 		c = Slack
@@ -30,7 +45,10 @@ func (t Tolerance) of(mag float64) float64 {
 	if k := float64(t.Terms); k > 0 {
 		c = min(c, k/(1-k*Unit))
 	}
-	return c*Unit*mag + math.SmallestNonzeroFloat32*(1<<23) // below it a device may flush to zero
+	stored, before := roundoff[t.Stored], roundoff[t.Through]
+	computed := c*Unit*mag + math.SmallestNonzeroFloat32*(1<<23) // below it a device may flush to zero
+	computed += float64(t.Before) * (before.unit*mag + before.least)
+	return computed*(1+stored.unit) + stored.unit*math.Abs(want) + stored.least
 }
 
 // Deviation is the worst element of a comparison.
@@ -58,7 +76,7 @@ func Compare(got []float32, want, mag []float64, t Tolerance) (Deviation, error)
 	}
 	worst := Deviation{Share: -1, Count: len(got)}
 	for i := range got {
-		err, tol := math.Abs(float64(got[i])-want[i]), t.of(mag[i])
+		err, tol := math.Abs(float64(got[i])-want[i]), t.of(want[i], mag[i])
 		share := err / tol
 		if !(err <= tol) {
 			worst.Failures++

@@ -1,6 +1,8 @@
 package optest
 
 import (
+	"bytes"
+	"encoding/binary"
 	"slices"
 
 	"sparsevk/gpu"
@@ -9,16 +11,18 @@ import (
 )
 
 const (
-	nan   = 0x7fc00bad // what memory holds that nothing has filled
-	guard = 0xa5a5a5a5 // sentinels between blocks
-	gap   = 256        // bytes of sentinels before each block and after the last
+	guard = 0xa5 // sentinel bytes between blocks
+	gap   = 256  // sentinels before each block and after the last
 )
 
-// image is the contents of both address spaces, as words.
+// nans is what memory holds that nothing has filled.
+var nans = map[ops.Precision]uint32{ops.FP32: 0x7fc00bad, ops.FP16: 0x7eba, ops.BF16: 0x7fba}
+
+// image is the contents of both address spaces.
 type image struct {
 	plan   *ops.Plan
 	blocks []*ops.Block
-	words  [2][]uint32   // device, host
+	bytes  [2][]byte     // device, host
 	spaces [2]*ops.Block // views of everything, for transfers
 }
 
@@ -35,16 +39,13 @@ func layout(c *Case) (*image, error) {
 	m.plan = &ops.Plan{Chunk: ops.DefaultChunk}
 	for s := range end {
 		n := end[s] + gap
-		m.words[s] = slices.Repeat([]uint32{guard}, int(n/4))
+		m.bytes[s] = bytes.Repeat([]byte{guard}, int(n))
 		m.spaces[s] = ops.Vector("everything", [...]ops.Purpose{ops.Map, ops.Staging}[s], int(n/4))
 	}
-	m.plan.Regions[ops.Map] = ops.Region{Hi: 4 * uint64(len(m.words[0]))}
-	m.plan.Regions[ops.Staging] = ops.Region{Hi: 4 * uint64(len(m.words[1]))}
+	m.plan.Regions[ops.Map] = ops.Region{Hi: uint64(len(m.bytes[0]))}
+	m.plan.Regions[ops.Staging] = ops.Region{Hi: uint64(len(m.bytes[1]))}
 	for _, b := range m.blocks {
-		w := m.of(b.All())
-		for i := range w {
-			w[i] = nan
-		}
+		m.set(b.All(), slices.Repeat([]uint32{nans[b.Precision]}, int(b.All().Elems())))
 	}
 	c.Steps() // once more: tables hold offsets, which exist only now
 	return m, m.fill(c)
@@ -63,7 +64,7 @@ func (m *image) fill(c *Case) error {
 		if uint64(len(i.Words)) != i.View.Elems() {
 			return c.errorf("input of %d words for %v, which has %d", len(i.Words), i.View, i.View.Elems())
 		}
-		copy(m.of(i.View), i.Words)
+		m.set(i.View, i.Words)
 	}
 	return nil
 }
@@ -75,16 +76,37 @@ func space(b *ops.Block) int {
 	return 0
 }
 
-// of returns the words of a view.
+// of returns the elements of a view, by bits.
 func (m *image) of(v ops.View) []uint32 {
 	lo, hi := v.Bytes()
-	return m.words[space(v.Block)][lo/4 : hi/4]
+	b, words := m.bytes[space(v.Block)][lo:hi], make([]uint32, v.Elems())
+	for i := range words {
+		if v.Block.Precision == ops.FP32 {
+			words[i] = binary.LittleEndian.Uint32(b[4*i:])
+		} else {
+			words[i] = uint32(binary.LittleEndian.Uint16(b[2*i:]))
+		}
+	}
+	return words
+}
+
+// set fills the elements of a view.
+func (m *image) set(v ops.View, words []uint32) {
+	lo, hi := v.Bytes()
+	b := m.bytes[space(v.Block)][lo:hi]
+	for i, w := range words {
+		if v.Block.Precision == ops.FP32 {
+			binary.LittleEndian.PutUint32(b[4*i:], w)
+		} else {
+			binary.LittleEndian.PutUint16(b[2*i:], uint16(w))
+		}
+	}
 }
 
 // upload writes the whole image to mem; download returns what it holds now.
 func (m *image) upload(mem *record.Memory) error {
 	for s, b := range m.spaces {
-		if err := mem.Upload(b.All(), m.words[s]); err != nil {
+		if err := mem.UploadBytes(b.All(), m.bytes[s]); err != nil {
 			return err
 		}
 	}
@@ -94,11 +116,11 @@ func (m *image) upload(mem *record.Memory) error {
 func (m *image) download(mem *record.Memory) (*image, error) {
 	out := *m
 	for s, b := range m.spaces {
-		w, err := mem.Download(b.All())
+		got, err := mem.DownloadBytes(b.All())
 		if err != nil {
 			return nil, err
 		}
-		out.words[s] = w
+		out.bytes[s] = got
 	}
 	return &out, nil
 }

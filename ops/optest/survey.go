@@ -11,10 +11,14 @@ import (
 )
 
 // Unfit returns why dev cannot run the table of op, or nil. Tables whose names
-// begin with quad are of kernels that do not run everywhere.
+// begin with quad, and those called fp16 and bf16, are of kernels that do not run
+// everywhere.
 func Unfit(dev *gpu.Device, op string) error {
 	if strings.HasPrefix(op, "quad") {
 		return FitsQuad(dev)
+	}
+	if p, err := ops.ParsePrecision(op); err == nil && p != ops.FP32 && !dev.Info().Features.Storage16 {
+		return gpu.ErrNoStorage16
 	}
 	return nil
 }

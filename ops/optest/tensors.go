@@ -10,14 +10,14 @@ import (
 
 // normal returns standard normal values in the shape of b.
 func (r Rand) normal(b *ops.Block) *ref.Tensor {
-	return ref.Random(r.Rand, int(b.C), int(b.N), int(b.H), int(b.W))
+	return r.hold(ref.Random(r.Rand, int(b.C), int(b.N), int(b.H), int(b.W)))
 }
 
 // scaled returns normal values with the given deviation and mean, rounded.
 func (r Rand) scaled(b *ops.Block, deviation, mean float64) *ref.Tensor {
 	t := r.normal(b)
 	for i, v := range t.Data {
-		t.Data[i] = float64(float32(deviation*v + mean))
+		t.Data[i] = r.held(deviation*v + mean)
 	}
 	return t
 }

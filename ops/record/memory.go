@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 
 	"sparsevk/gpu"
 	"sparsevk/ops"
@@ -98,23 +97,29 @@ func (m *Memory) at(host bool, off, n uint64) (gpu.Range, error) {
 	return gpu.Range{Buffer: m.device[i], Off: off - i*m.chunk, Bytes: n}, nil
 }
 
-// Upload copies words to the elements of v, which must be as many.
+// Upload copies words to the elements of v, which must be as many; of 16-bit
+// elements a word holds the bits.
 func (m *Memory) Upload(v ops.View, words []uint32) error {
 	if uint64(len(words)) != v.Elems() {
 		return fmt.Errorf("record: upload of %d words to %v, which has %d", len(words), v, v.Elems())
 	}
-	b := make([]byte, 4*len(words))
-	for i, w := range words {
-		binary.LittleEndian.PutUint32(b[4*i:], w)
+	b := make([]byte, 0, uint64(len(words))*v.Block.Precision.Bytes())
+	for _, w := range words {
+		if v.Block.Precision == ops.FP32 {
+			b = binary.LittleEndian.AppendUint32(b, w)
+		} else {
+			b = binary.LittleEndian.AppendUint16(b, uint16(w))
+		}
 	}
 	return m.UploadBytes(v, b)
 }
 
-// UploadFloats copies values to the elements of v, which must be as many.
+// UploadFloats copies values, rounded to the precision of v, to its elements, which
+// must be as many.
 func (m *Memory) UploadFloats(v ops.View, values []float32) error {
 	words := make([]uint32, len(values))
 	for i, x := range values {
-		words[i] = math.Float32bits(x)
+		words[i] = v.Block.Precision.Encode(x)
 	}
 	return m.Upload(v, words)
 }
@@ -135,25 +140,35 @@ func (m *Memory) UploadBytes(v ops.View, b []byte) error {
 	return m.dev.Upload(r.Buffer, r.Off, b)
 }
 
-// Download returns the elements of v as words.
+// Download returns the elements of v as words, as Upload takes them.
 func (m *Memory) Download(v ops.View) ([]uint32, error) {
+	b, err := m.DownloadBytes(v)
+	if err != nil {
+		return nil, err
+	}
+	words := make([]uint32, v.Elems())
+	for i := range words {
+		if v.Block.Precision == ops.FP32 {
+			words[i] = binary.LittleEndian.Uint32(b[4*i:])
+		} else {
+			words[i] = uint32(binary.LittleEndian.Uint16(b[2*i:]))
+		}
+	}
+	return words, nil
+}
+
+// DownloadBytes returns the bytes of v.
+func (m *Memory) DownloadBytes(v ops.View) ([]byte, error) {
 	lo, hi := v.Bytes()
-	words := make([]uint32, (hi-lo)/4)
-	if len(words) == 0 {
-		return words, nil
+	b := make([]byte, hi-lo)
+	if len(b) == 0 {
+		return b, nil
 	}
 	r, err := m.at(v.Block.Host(), lo, hi-lo)
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, hi-lo)
-	if err := m.dev.Download(r.Buffer, r.Off, b); err != nil {
-		return nil, err
-	}
-	for i := range words {
-		words[i] = binary.LittleEndian.Uint32(b[4*i:])
-	}
-	return words, nil
+	return b, m.dev.Download(r.Buffer, r.Off, b)
 }
 
 // DownloadFloats returns the elements of v as floats.
@@ -161,7 +176,7 @@ func (m *Memory) DownloadFloats(v ops.View) ([]float32, error) {
 	words, err := m.Download(v)
 	f := make([]float32, len(words))
 	for i, w := range words {
-		f[i] = math.Float32frombits(w)
+		f[i] = v.Block.Precision.Decode(w)
 	}
 	return f, err
 }

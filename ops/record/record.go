@@ -50,10 +50,10 @@ func New(dev *gpu.Device, m *Memory, steps []ops.Step, o Options) (*Recording, e
 
 // lower turns one step into a dispatch.
 func lower(dev *gpu.Device, m *Memory, s *ops.Step) (gpu.Dispatch, error) {
-	k := s.Kernel
-	if len(s.Args) != len(k.Bindings) {
+	if k := s.Kernel; len(s.Args) != len(k.Bindings) {
 		return gpu.Dispatch{}, fmt.Errorf("%d arguments for the %d bindings of %s", len(s.Args), len(k.Bindings), k.Name)
 	}
+	k := s.Code()
 	p, err := Pipeline(dev, k, s.Spec)
 	if err != nil {
 		return gpu.Dispatch{}, err
