@@ -92,7 +92,7 @@ func forms(t *testing.T) []form {
 		for _, engine := range []Engine{Arena, Layered} {
 			n := network(t, preset, Options{Batch: 16, Engine: engine})
 			for _, s := range append(n.Train.Steps(), n.Eval.Steps()...) {
-				add(form{s.Kernel, s.Spec})
+				add(form{s.Code(), s.Spec})
 			}
 		}
 	}

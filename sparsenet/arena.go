@@ -239,7 +239,7 @@ func (a *arena) gather(g *Node) {
 		a.program.add(Backward, ops.Fill{Env: a.env, Label: g.Name, Y: x.All()}.Steps)
 		return
 	}
-	bytes := x.Bytes()
+	bytes := 4 * uint64(x.C) * x.Plane()
 	if g.Kind == StemConv && a.Graph.Config.Stem == ImageNet {
 		bytes *= 2 // the gradient of the activated map takes as much
 	}
@@ -259,7 +259,7 @@ func (a *arena) gatherPlanes(g *Node, x ops.View) {
 	for _, r := range slices.Backward(a.Graph.Readers[g.Out]) { // in the order in which they are finished
 		readers = append(readers, a.reader(r, x, name))
 	}
-	scratch := scratchLike(x, name+"/gradient")
+	scratch := sumLike(x, name+"/gradient")
 	coef := ops.Vector(name+"/coefficients", ops.Workspace, 4*int(x.C()))
 	gather := ops.NewGather(ops.Gather{
 		Env: a.env, Label: g.Name, X: x, Readers: readers, G: scratch, Coef: coef, Stats: a.stats[g.Out].Slice(x.Lo, x.Hi),
@@ -268,7 +268,14 @@ func (a *arena) gatherPlanes(g *Node, x ops.View) {
 	a.program.add(Backward, gather.Steps, finalise.Steps)
 }
 
-// scratchLike returns scratch of the shape of x.
+// sumLike returns scratch of the shape of x for sums, which are float32.
+func sumLike(x ops.View, name string) ops.View {
+	v := scratchLike(x, name)
+	v.Block.Precision = ops.FP32
+	return v
+}
+
+// scratchLike returns scratch of the shape and precision of x.
 func scratchLike(x ops.View, name string) ops.View {
 	b := *x.Block
 	b.Name, b.Purpose, b.C = name, ops.Scratch, x.C()

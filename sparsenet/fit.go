@@ -47,8 +47,11 @@ func deviceBytes(heaps []gpu.Heap) (n uint64) {
 	return n
 }
 
-// fits holds the plan against the device's memory.
+// fits holds the plan against what the device can do and the memory that it has.
 func (n *Network) fits(dev *gpu.Device) error {
+	if i := dev.Info(); n.Precision != ops.FP32 && !i.Features.Storage16 {
+		return fmt.Errorf("sparsenet: %v maps: %w: %s; use fp32, or another device", n.Precision, gpu.ErrNoStorage16, i.Name)
+	}
 	have, taken := deviceBytes(dev.Info().Heaps), dev.Allocated()
 	free := have - min(have, taken)
 	if n.Memory().Total <= free {

@@ -74,6 +74,7 @@ type Lane struct {
 	images, labels, index []byte
 	flight                *record.Recording // submitted and not waited for
 	training              bool              // what is in flight
+	scale                 float64           // its loss scale
 }
 
 // record makes the recordings of lane k from the steps of the programs.
@@ -144,7 +145,7 @@ func (s *Lane) submit(r *record.Recording, h Hyper, training bool) error {
 	if err := r.Submit(); err != nil {
 		return err
 	}
-	s.flight, s.training = r, training
+	s.flight, s.training, s.scale = r, training, float64(h.scale())
 	return nil
 }
 
@@ -175,7 +176,7 @@ func (s *Lane) setState(h Hyper, training bool) {
 	put(ops.StateRate, f(h.Rate))
 	put(ops.StateMomentum, f(h.Momentum))
 	put(ops.StateDecay, f(h.Decay))
-	put(ops.StateLossScale, f(1))
+	put(ops.StateLossScale, f(h.scale()))
 	put(ops.StateStep, h.Step)
 	put(ops.StateSeedLo, uint32(h.Seed))
 	put(ops.StateSeedHi, uint32(h.Seed>>32))
@@ -202,8 +203,9 @@ func (s *Lane) result() Result {
 		NonFinite: word(ops.ResultNonFinite) != 0,
 	}
 	if s.training {
-		r.GradientNorm = float32(math.Sqrt(float64(math.Float32frombits(word(ops.ResultNorm2)))))
-		r.NonFinite = r.NonFinite || word(ops.ResultNormBad) != 0
+		r.GradientNorm = float32(math.Sqrt(float64(math.Float32frombits(word(ops.ResultNorm2)))) / s.scale)
+		r.Skipped = word(ops.ResultNormBad) != 0
+		r.NonFinite = r.NonFinite || r.Skipped
 	}
 	return r
 }

@@ -12,17 +12,18 @@ import (
 // A Memory says what a network takes, in bytes by purpose, before anything is
 // allocated. The parts add up to Total, and Total is what a device hands out.
 type Memory struct {
-	Engine          Engine `json:"engine"`
-	Batch           int    `json:"batch"`
-	Parameters      uint64 `json:"parameters_bytes"`       // master weights, gammas, betas, biases
-	Optimizer       uint64 `json:"optimizer_bytes"`        // momentum
-	WeightGradients uint64 `json:"weight_gradients_bytes"` // of the parameters
-	Maps            uint64 `json:"maps_bytes"`             // feature maps; in the layered engine their copies and gradients too
-	Scratch         uint64 `json:"scratch_bytes"`          // gradients that live within a few steps
-	Workspace       uint64 `json:"workspace_bytes"`        // partial results of reductions
-	Staging         uint64 `json:"staging_bytes"`          // host-visible: batches, results, and the buffer through which the host reaches device memory
-	Other           uint64 `json:"other_bytes"`            // statistics, tables, packed weights
-	Total           uint64 `json:"total_bytes"`
+	Engine          Engine        `json:"engine"`
+	Batch           int           `json:"batch"`
+	Precision       ops.Precision `json:"precision"`              // of the maps
+	Parameters      uint64        `json:"parameters_bytes"`       // master weights, gammas, betas, biases
+	Optimizer       uint64        `json:"optimizer_bytes"`        // momentum
+	WeightGradients uint64        `json:"weight_gradients_bytes"` // of the parameters
+	Maps            uint64        `json:"maps_bytes"`             // feature maps; in the layered engine their copies and gradients too
+	Scratch         uint64        `json:"scratch_bytes"`          // gradients that live within a few steps
+	Workspace       uint64        `json:"workspace_bytes"`        // partial results of reductions
+	Staging         uint64        `json:"staging_bytes"`          // host-visible: batches, results, and the buffer through which the host reaches device memory
+	Other           uint64        `json:"other_bytes"`            // statistics, tables, packed weights
+	Total           uint64        `json:"total_bytes"`
 }
 
 // Features returns the bytes of maps, scratch and workspace: everything that the
@@ -34,7 +35,7 @@ func (m Memory) Features() uint64 { return m.Maps + m.Scratch + m.Workspace }
 func (n *Network) Memory() Memory {
 	bytes := func(p ops.Purpose) uint64 { return n.Plan.Regions[p].Bytes() }
 	return Memory{
-		Engine: n.Engine, Batch: n.Batch,
+		Engine: n.Engine, Batch: n.Batch, Precision: n.Precision,
 		Parameters: bytes(ops.Parameter), Optimizer: bytes(ops.Optimizer), WeightGradients: bytes(ops.Gradient),
 		Maps: bytes(ops.Map), Scratch: bytes(ops.Scratch), Workspace: bytes(ops.Workspace),
 		Staging: bytes(ops.Staging) + gpu.StagingBytes, Other: bytes(ops.Other),
@@ -59,14 +60,14 @@ type Framework struct {
 	Note      string `json:"note"`
 }
 
-// Framework counts for a batch of images in float32.
-func (g *Graph) Framework(batch int) Framework {
+// Framework counts for a batch of images with maps of precision p.
+func (g *Graph) Framework(batch int, p ops.Precision) Framework {
 	c := g.Counts()
-	floats := func(n int64) uint64 { return 4 * uint64(batch) * uint64(n) }
+	floats := func(n int64) uint64 { return p.Bytes() * uint64(batch) * uint64(n) }
 	return Framework{
 		Naive:     floats(c.DistinctFloats + c.ConcatenatedFloats + c.BatchNormFloats),
 		Efficient: floats(c.DistinctFloats),
-		Note: "feature maps kept for the backward pass, float32; naive: copied concatenations, batch-norm outputs (ReLU in place) " +
+		Note: "feature maps kept for the backward pass, " + p.String() + "; naive: copied concatenations, batch-norm outputs (ReLU in place) " +
 			"and every convolution's and pooling's output; efficient: those outputs alone, the rest is computed again; " +
 			"gradients, workspace and parameters are not counted",
 	}
@@ -88,7 +89,7 @@ type MemoryReport struct {
 
 // Report returns what n takes, and what it would take otherwise.
 func (n *Network) Report() MemoryReport {
-	r := MemoryReport{Memory: n.Memory(), Framework: n.Graph.Framework(n.Batch)}
+	r := MemoryReport{Memory: n.Memory(), Framework: n.Graph.Framework(n.Batch, n.Precision)}
 	c := n.Graph.Config
 	c.Wiring = Dense()
 	dense, err := Build(c)

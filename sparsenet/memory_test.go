@@ -115,9 +115,9 @@ func TestFramework(t *testing.T) {
 		require.NoError(t, err)
 		g, err := Build(c)
 		require.NoError(t, err)
-		f := g.Framework(1)
+		f := g.Framework(1, ops.FP32)
 		assert.Equal(t, want, fmt.Sprintf("%.2f %.2f", MiB(f.Naive), MiB(f.Efficient)), preset)
-		assert.Equal(t, 64*f.Naive, g.Framework(64).Naive)
+		assert.Equal(t, 64*f.Naive, g.Framework(64, ops.FP32).Naive)
 	}
 }
 
@@ -126,7 +126,7 @@ func TestFramework(t *testing.T) {
 func TestLayeredTakesNoMoreThanAFramework(t *testing.T) {
 	for _, preset := range []string{"sparse-40-24", "dense-40-12", "dense-100-12", "sparse-bc-100-24"} {
 		n := network(t, preset, Options{Batch: 64, Engine: Layered})
-		assert.LessOrEqual(t, n.Memory().Features(), n.Graph.Framework(64).Naive, preset)
+		assert.LessOrEqual(t, n.Memory().Features(), n.Graph.Framework(64, ops.FP32).Naive, preset)
 	}
 }
 
@@ -135,7 +135,7 @@ func TestMemoryReport(t *testing.T) {
 	r := n.Report()
 	assert.Equal(t, n.Memory(), r.Memory)
 	assert.Equal(t, network(t, "dense-16-6", Options{Batch: 2}).Memory(), *r.Dense.Memory)
-	assert.Equal(t, n.Graph.Framework(2), r.Framework)
+	assert.Equal(t, n.Graph.Framework(2, ops.FP32), r.Framework)
 
 	var out bytes.Buffer
 	r = MemoryReport{Memory: Memory{Maps: 123456789, Total: 124505365}, Dense: Wired{Memory: &Memory{Maps: 2 << 20}}, Framework: Framework{Naive: 3 << 20, Efficient: 1 << 20}}

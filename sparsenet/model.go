@@ -221,14 +221,26 @@ type Hyper struct {
 	Beta2, Epsilon float32 // of Adam, whose first decay rate is Momentum
 	Updates        uint64  // of the parameters with this step, for Adam's corrections
 	Average        float32 // weight of the old value in the parameters' moving average
+	// LossScale is a factor on the loss, and so on every gradient while it is stored
+	// in maps: the update divides by it. It must be a power of two. The default is 1.
+	LossScale float32
+}
+
+// scale returns LossScale or its default.
+func (h Hyper) scale() float32 {
+	if h.LossScale == 0 {
+		return 1
+	}
+	return h.LossScale
 }
 
 // Result is what a step reports.
 type Result struct {
 	Loss         float32 // mean over the images that count
 	Hits, Hits5  int     // images whose label is the first, or among the first five
-	GradientNorm float32 // 0 in evaluation
+	GradientNorm float32 // of the gradient without the loss scale; 0 in evaluation
 	NonFinite    bool    // the loss or the gradient is not finite; told by bits
+	Skipped      bool    // the gradient is not finite, so the device left parameters and momentum as they were
 }
 
 // TrainStep runs one training step on the batch that was fed to lane 0.

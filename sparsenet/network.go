@@ -56,6 +56,10 @@ type Options struct {
 	// Scratch is how many bytes of a map's gradient the arena engine gathers at a
 	// time. The default is the largest map of a layer, and at least 8 MiB.
 	Scratch uint64
+	// Precision is how feature maps are stored, and the gradients that lie where maps
+	// lie; sums, statistics, parameters and momentum are float32. The default is
+	// ops.FP32. Training in ops.FP16 needs a loss scale (Hyper).
+	Precision ops.Precision
 	// Recompute: the arena engine does not keep the outputs of bottlenecks, most of a
 	// bottleneck network's memory, for the backward pass, but computes them again. The
 	// results are the same to the bit.
@@ -229,7 +233,7 @@ func (n *Network) mapBlock(name string, id int) *ops.Block {
 
 // block returns a block for a map of c channels of h by w.
 func (n *Network) block(name string, c, h, w int) *ops.Block {
-	return &ops.Block{Name: name, Purpose: ops.Map, C: uint32(c), N: uint32(n.Batch), H: uint32(h), W: uint32(w)}
+	return &ops.Block{Name: name, Purpose: ops.Map, Precision: n.Precision, C: uint32(c), N: uint32(n.Batch), H: uint32(h), W: uint32(w)}
 }
 
 // feed adds the step that makes planes of bytes.
@@ -265,8 +269,8 @@ func (n *Network) classify(p *Program, features *ops.Block, training bool) *ops.
 		W: n.regions.weight(head.Conv + ".weight"), B: n.regions.weight(head.Conv + ".bias"),
 		DW: n.regions.grad(head.Conv + ".weight"), DB: n.regions.grad(head.Conv + ".bias"),
 	}
-	if training {
-		lin.DX = vector("dfeatures", head.C).All()
+	if training { // in the precision of maps: a map gathers it as it does the gradients of others
+		lin.DX = n.block("dfeatures", head.C, 1, 1).All()
 	}
 	loss := ops.NewSoftmaxLoss(ops.SoftmaxLoss{
 		Env: n.env, Label: "loss", Smoothing: n.Smoothing, X: n.logits.All(), DX: dlogits.All(),

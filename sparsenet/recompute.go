@@ -57,6 +57,7 @@ func (a *arena) hand(i int) {
 func newGradientSum(x *ops.Block) *gradientSum {
 	g := *x
 	g.Name += "/gradient"
+	g.Precision = ops.FP32
 	return &gradientSum{g.All(), ops.Vector(x.Name+"/coefficients", ops.Workspace, 4*int(x.C))}
 }
 
