@@ -97,6 +97,7 @@ func TestCodePanics(t *testing.T) {
 	assert.PanicsWithValue(t, "ops: relu/relu_fwd: y of relu_fwd is fp16[0:1], fp16, beside maps of fp32", code(full, h))
 	assert.Panics(t, code(b, h))
 	state := ops.NewState()
-	sgd := ops.SGD{Env: env, Label: "update", W: full, V: h, DW: full, State: state.All()}.Steps()
+	norm := ops.NewResults().View(ops.ResultNorm2, ops.ResultNormBad+1)
+	sgd := ops.SGD{Env: env, Label: "update", W: full, V: h, Update: ops.Update{DW: full, Norm: norm, State: state.All()}}.Steps()
 	assert.PanicsWithValue(t, "ops: update/sgd: v of sgd takes float32, and fp16[0:1] is fp16", func() { sgd[0].Code() })
 }

@@ -90,9 +90,11 @@ func forms(t *testing.T) []form {
 	add := func(f form) { seen[f.String()] = f }
 	for _, preset := range []string{"sparse-40-12", "sparse-40-24", "dense-40-12", "sparse-bc-100-24", "imagenet-sparse-121-32-init2k", "imagenet-dense-161-48", "sparse-sum-110-16x32x64"} {
 		for _, engine := range []Engine{Arena, Layered} {
-			n := network(t, preset, Options{Batch: 16, Engine: engine})
-			for _, s := range append(n.Train.Steps(), n.Eval.Steps()...) {
-				add(form{s.Code(), s.Spec})
+			for _, p := range []ops.Precision{ops.FP32, ops.FP16, ops.BF16} {
+				n := network(t, preset, Options{Batch: 16, Engine: engine, Precision: p})
+				for _, s := range append(n.Train.Steps(), n.Eval.Steps()...) {
+					add(form{s.Code(), s.Spec})
+				}
 			}
 		}
 	}
@@ -105,6 +107,11 @@ func forms(t *testing.T) []form {
 			assert.False(t, used[k], "%s is chosen for %v devices", k.Name, ops.Plain)
 		} else if !used[k] {
 			add(form{k, nil})
+		}
+		for _, p := range []ops.Precision{ops.FP16, ops.BF16} {
+			if half := k.In(p); half != nil && !used[half] {
+				add(form{half, nil})
+			}
 		}
 	}
 	var all []form
