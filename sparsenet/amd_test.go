@@ -26,11 +26,18 @@ const amdChip = "SPARSEVK_AMD_CHIP"
 
 // vectorBudget is how many vector registers a kernel may take: two waves of 64, or
 // eight of 32, then share a SIMD. From navi31 on a SIMD has half as many more.
-func vectorBudget(chip string) int {
+//
+// 16-bit maps may take half as many again: the compiler keeps more loads in flight
+// where it cannot merge them, at most in the weight gradient.
+func vectorBudget(chip string, p ops.Precision) int {
+	n := 128
 	if chip == "navi31" || chip == "gfx1100" {
-		return 192
+		n = 192
 	}
-	return 128
+	if p != ops.FP32 {
+		n = n * 3 / 2
+	}
+	return n
 }
 
 // AMD's compiler takes every kernel, in every form that networks use, without a
@@ -133,7 +140,7 @@ func compileAll(t *testing.T, chip string) {
 		vectors, faults, err := f.compile(dev)
 		require.NoError(t, err, "%s: %v", chip, f)
 		assert.Empty(t, faults, "%s: %v", chip, f)
-		assert.LessOrEqual(t, vectors, float64(vectorBudget(chip)), "%s: vector registers of %v", chip, f)
+		assert.LessOrEqual(t, vectors, float64(vectorBudget(chip, f.kernel.Precision)), "%s: vector registers of %v", chip, f)
 		if vectors > most {
 			most = vectors
 			t.Logf("%v: %v vector registers", f, vectors)

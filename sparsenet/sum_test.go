@@ -121,7 +121,7 @@ func TestResNetCounts(t *testing.T) {
 func TestSumMemory(t *testing.T) {
 	for _, preset := range []string{"dense-sum-56-16x32x64", "sparse-sum-56-16x32x64", "sparse-sum-bc-164-64x128x256"} {
 		n := network(t, preset, Options{Batch: 16})
-		maps := n.Graph.Framework(16).Efficient
+		maps := n.Graph.Framework(16, ops.FP32).Efficient
 		assert.Less(t, float64(n.Memory().Maps), 1.05*float64(maps), preset)
 		assert.Less(t, n.Memory().Total, network(t, preset, Options{Batch: 16, Engine: Layered}).Memory().Total, preset)
 	}

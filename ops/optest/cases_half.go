@@ -31,6 +31,7 @@ func halfMapCases() []Case {
 		batchNormBackward(9|Coarse, odd, cut, true, false), batchNormBackward(10|Coarse, odd, full, false, true), batchNormInPlace(11|Coarse, odd),
 		globalPoolForward(12|Coarse, [4]int{9, 2, 7, 7}, cut), globalPoolBackward(13|Coarse, [4]int{9, 2, 7, 7}, cut, true), globalPoolBackward(14|Coarse, odd, full, false),
 		concatCase(15|Coarse, []int{3, 1, 4}, cut), concatBackward(16|Coarse, []int{5, 3, 4}, cut),
+		sumCase(25|Coarse, 3, odd, cut), sumCase(26|Coarse, 2, [4]int{1, 1, 1, 1}, full),
 		copyCase(17|Coarse, odd, cut), addCase(18|Coarse, odd, cut), fillCase(odd, cut),
 		dropoutCase(19|Coarse, odd, cut, 0.2, true, true, false), dropoutCase(20|Coarse, odd, full, 0.5, false, true, true),
 		linearBackward(21|Coarse, [3]int{17, 100, 7}, false), linearBackward(22|Coarse, [3]int{65, 10, 63}, true),
