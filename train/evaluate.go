@@ -22,6 +22,12 @@ type Score struct {
 // Accuracy returns the share of hits.
 func (s Score) Accuracy() float64 { return float64(s.Hits) / float64(s.Images) }
 
+// ErrorRate returns the share of misses.
+func (s Score) ErrorRate() float64 { return 1 - s.Accuracy() }
+
+// Accuracy5 returns the share of images whose label is among the five largest logits.
+func (s Score) Accuracy5() float64 { return float64(s.Hits5) / float64(s.Images) }
+
 // Evaluate runs the model with its running statistics over every image of l
 // once; the last batch may be short. When ctx ends it returns ctx's error.
 func Evaluate(ctx context.Context, m *sparsenet.Model, l data.Loader) (Score, error) {
@@ -95,12 +101,31 @@ func evaluate(p *pipeline[int], b data.Batch) error {
 // Score is Evaluate for the model that is being trained: with the moving average
 // of its parameters, where it keeps one.
 func (t *Trainer) Score(ctx context.Context, l data.Loader) (s Score, err error) {
+	err = t.averaged(func() (err error) {
+		s, err = Evaluate(ctx, t.Model, l)
+		return err
+	})
+	return s, err
+}
+
+// ScoreClasses is Score that also counts what was taken for what.
+func (t *Trainer) ScoreClasses(ctx context.Context, l data.Loader) (s Score, c *Confusion, err error) {
+	err = t.averaged(func() (err error) {
+		s, c, err = EvaluateClasses(ctx, t.Model, l)
+		return err
+	})
+	return s, c, err
+}
+
+// averaged calls f while the model has the moving average of its parameters, where it
+// keeps one.
+func (t *Trainer) averaged(f func() error) (err error) {
 	if !t.Model.Average {
-		return Evaluate(ctx, t.Model, l)
+		return f()
 	}
 	if err := t.Model.UseAverage(true); err != nil {
-		return Score{}, err
+		return err
 	}
 	defer func() { err = errors.Join(err, t.Model.UseAverage(false)) }()
-	return Evaluate(ctx, t.Model, l)
+	return f()
 }

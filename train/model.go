@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
 
 	"sparsevk/sparsenet"
+	"sparsevk/train/internal/durable"
 	"sparsevk/train/safetensors"
 )
 
@@ -130,4 +132,12 @@ func NetworkName(f *safetensors.File) string {
 		return ""
 	}
 	return s.Config["network"]
+}
+
+// WriteFile writes what write gives it to path, whole or not at all.
+func WriteFile(path string, write func(io.Writer) error) error {
+	if err := durable.Write(durable.OS{}, path, write); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	return nil
 }

@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 	"strings"
 
@@ -35,7 +35,8 @@ func newEvalCommand() *cobra.Command {
 		Short: "Evaluate a trained model on a data set",
 		Long: `Classifies every image of a data set once, with the running statistics, and
 prints loss, accuracy, the scores of each class and what was taken for what. Without flags that name a network, the checkpoint says
-which it holds, what it was trained on and how images are normalised.`,
+which it holds, what it was trained on and how images are normalised. Of a run
+directory the outcome is kept for 'sparsenet report'.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.model.add(c)
@@ -74,6 +75,12 @@ func (f *evalFlags) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	if f.model.run != "" {
+		e := train.Evaluation{Dataset: set.Name, Split: f.split, Checkpoint: filepath.Base(f.model.path), Score: score, Confusion: confusion}
+		if err := train.SaveEvaluation(f.model.run, e); err != nil {
+			return err
+		}
+	}
 	if f.confusion != "" {
 		if err := drawConfusion(f.confusion, confusion); err != nil {
 			return err
@@ -108,11 +115,7 @@ func drawConfusion(path string, c *train.Confusion) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(chart.Confusion(file, format, c), file.Close())
+	return train.WriteFile(path, func(w io.Writer) error { return chart.Confusion(w, format, c) })
 }
 
 // prepare checks everything that needs no device.

@@ -25,6 +25,7 @@ var commands = []func() *cobra.Command{
 	newRecipesCommand,
 	newEvalCommand,
 	newPredictCommand,
+	newReportCommand,
 	newImportCommand,
 	newExportCommand,
 	newMemoryCommand,

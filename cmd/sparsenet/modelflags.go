@@ -18,6 +18,7 @@ import (
 type modelFlags struct {
 	net  *netFlags
 	path string
+	run  string // the run directory, if path named one
 	// description is what the file says of itself, nil if nothing. It is not used
 	// where flags name another network.
 	description *train.Description
@@ -44,8 +45,8 @@ func (f *modelFlags) find(cmd *cobra.Command) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err == nil {
-		f.path = path
+	if err == nil && path != f.path {
+		f.run, f.path = f.path, path
 	}
 	src, err := convert.Open(f.path)
 	if err != nil {

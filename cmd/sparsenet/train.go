@@ -200,7 +200,11 @@ func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) 
 		if show.log, err = f.openRun(cmd, t, p); err != nil {
 			return err
 		}
-		defer func() { err = closeRun(t, show.log, err) }()
+		defer func() {
+			if err = closeRun(t, show.log, err); err == nil {
+				f.leavePictures(cmd)
+			}
+		}()
 		for _, note := range f.data.notes {
 			show.log.Printf("%s", note)
 		}
@@ -230,18 +234,29 @@ func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) 
 	if cmd.Context().Err() != nil || p.test == nil {
 		return nil
 	}
-	score, err := t.Score(cmd.Context(), data.Loader{Set: p.test, Size: r.Batch})
+	score, confusion, err := t.ScoreClasses(cmd.Context(), data.Loader{Set: p.test, Size: r.Batch})
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
 	if err == nil {
 		err = t.Tested(score)
 	}
+	if err == nil && f.out != "" {
+		err = train.SaveEvaluation(f.out, train.Evaluation{Dataset: p.test.Name, Split: "test", Score: score, Confusion: confusion})
+	}
 	if err != nil {
 		return err
 	}
 	show.tested("test", score)
 	return nil
+}
+
+// leavePictures draws what the run came to. A run whose pictures cannot be drawn has
+// still succeeded: that is told, no more.
+func (f *trainFlags) leavePictures(cmd *cobra.Command) {
+	if err := leavePictures(f.out); err != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "sparsenet: no pictures of the run:", err)
+	}
 }
 
 // identity is what must be the same for a resumed run to go on with the same
