@@ -56,7 +56,8 @@ type sumArena struct {
 	words    []ops.View   // per node, the statistics of its input
 	grads    []*ops.Block // per map, the sum of what its readers have handed back so far; nil: none has
 	dpool    ops.View     // gradient of the head's pooled features
-	last     ops.View     // the input of the head, which its backward finds where it was
+	formed   []int        // the maps whose sum was formed last
+	sum      ops.View     // it
 }
 
 func newSumArena(n *Network, p *Program, training bool) *sumArena {
@@ -99,9 +100,14 @@ func (a *sumArena) forward() {
 }
 
 // input adds the step that forms the sum of what g reads; a single map is its own.
+// A sum that was formed last is still there: a shortcut reads what the first layer
+// of its stage does, and the head's is the first that the backward pass wants.
 func (a *sumArena) input(phase Phase, g *Node, label string) ops.View {
 	if len(g.In) == 1 {
 		return a.maps[g.In[0]].All()
+	}
+	if slices.Equal(g.In, a.formed) {
+		return a.sum
 	}
 	var terms []ops.View
 	for _, id := range g.In {
@@ -109,6 +115,7 @@ func (a *sumArena) input(phase Phase, g *Node, label string) ops.View {
 	}
 	s := ops.NewSum(ops.Sum{Env: a.env, Label: label, X: terms, Y: scratchLike(terms[0], label+"/sum")})
 	a.program.add(phase, s.Steps)
+	a.formed, a.sum = g.In, s.Y
 	return s.Y
 }
 
@@ -178,7 +185,7 @@ func (a *sumArena) head(g *Node, x ops.View, links *ops.Links) {
 	features := &ops.Block{Name: "features", Purpose: ops.Map, C: uint32(g.C), N: uint32(a.Batch), H: 1, W: 1}
 	pool := ops.ActPool{Env: a.env, Label: g.Name, X: ops.Planes{x}, Links: links.Out, Y: features.All()}
 	a.program.add(Forward, pool.Forward)
-	a.last, a.dpool = x, a.classify(a.program, features, a.training).DX
+	a.dpool = a.classify(a.program, features, a.training).DX
 }
 
 // backward adds, for each node from the last to the first, its input once more,
@@ -187,11 +194,9 @@ func (a *sumArena) head(g *Node, x ops.View, links *ops.Links) {
 func (a *sumArena) backward() {
 	for i := len(a.Graph.Nodes) - 1; i >= 0; i-- {
 		g := &a.Graph.Nodes[i]
-		label, x := g.Name+"/again", a.last
+		label := g.Name + "/again"
+		x := a.input(Backward, g, label)
 		var links *ops.Links
-		if g.Kind != Head {
-			x = a.input(Backward, g, label)
-		}
 		if g.Kind != Head && g.BN != "" {
 			links = a.link(Backward, i, x)
 		}
