@@ -173,6 +173,10 @@ func (d *Device) CompileTime() time.Duration {
 // any device of the process.
 func (d *Device) Messages() []string { return vk.Messages() }
 
+// Live counts the Vulkan handles of the process that were made and not yet
+// destroyed, by the names of their types. It is empty when all devices are closed.
+func Live() map[string]int { return vk.Live() }
+
 // idle waits until nothing is in flight; a lost device has nothing in flight.
 func (d *Device) idle() {
 	if len(d.info.Heaps) == 0 { // a driver that only compiles, whose queue is none

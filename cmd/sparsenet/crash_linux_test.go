@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"sparsevk/ops/optest"
 	"sparsevk/train"
 )
 
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) == "1" {
 		main()
 	}
-	os.Exit(m.Run())
+	optest.Main(m)
 }
 
 // needProgram is needDevice for a device that only the program's processes open.

@@ -31,6 +31,7 @@ func newDevice(inst *Instance, h vulkan.Device, queue vulkan.Queue) (*Device, Re
 
 // Destroy destroys the device; all that it made must be gone.
 func (d *Device) Destroy() {
+	gone(devices, d.h)
 	vulkan.DestroyDevice(d.h, nil)
 	C.free(unsafe.Pointer(d.fn))
 	d.fn = nil
@@ -43,19 +44,22 @@ func (d *Device) WaitIdle() Result { return vulkan.DeviceWaitIdle(d.h) }
 func (d *Device) NewFence() (Fence, Result) {
 	ci := vulkan.FenceCreateInfo{SType: vulkan.StructureTypeFenceCreateInfo}
 	var f Fence
-	r := vulkan.CreateFence(d.h, &ci, nil, &f)
+	r := made(fences, vulkan.CreateFence(d.h, &ci, nil, &f))
 	ci.Free()
 	return f, r
 }
 
 // DestroyFence destroys f; a null handle is ignored, here and below.
-func (d *Device) DestroyFence(f Fence) { vulkan.DestroyFence(d.h, f, nil) }
+func (d *Device) DestroyFence(f Fence) {
+	gone(fences, f)
+	vulkan.DestroyFence(d.h, f, nil)
+}
 
 // NewCommandPool creates a pool for command buffers of the family.
 func (d *Device) NewCommandPool(family uint32) (CommandPool, Result) {
 	ci := vulkan.CommandPoolCreateInfo{SType: vulkan.StructureTypeCommandPoolCreateInfo, QueueFamilyIndex: family}
 	var p CommandPool
-	r := vulkan.CreateCommandPool(d.h, &ci, nil, &p)
+	r := made(commandPools, vulkan.CreateCommandPool(d.h, &ci, nil, &p))
 	ci.Free()
 	return p, r
 }
@@ -66,7 +70,10 @@ func (d *Device) ResetCommandPool(p CommandPool) Result {
 }
 
 // DestroyCommandPool destroys p with its command buffers.
-func (d *Device) DestroyCommandPool(p CommandPool) { vulkan.DestroyCommandPool(d.h, p, nil) }
+func (d *Device) DestroyCommandPool(p CommandPool) {
+	gone(commandPools, p)
+	vulkan.DestroyCommandPool(d.h, p, nil)
+}
 
 // A CommandBuffer is the value of a command buffer's handle, ready to stand in
 // an Op and in the argument of Submit.
@@ -91,10 +98,13 @@ func (d *Device) NewQueryPool(n int) (QueryPool, Result) {
 	ci := vulkan.QueryPoolCreateInfo{SType: vulkan.StructureTypeQueryPoolCreateInfo,
 		QueryType: vulkan.QueryTypeTimestamp, QueryCount: uint32(n)}
 	var p QueryPool
-	r := vulkan.CreateQueryPool(d.h, &ci, nil, &p)
+	r := made(queryPools, vulkan.CreateQueryPool(d.h, &ci, nil, &p))
 	ci.Free()
 	return p, r
 }
 
 // DestroyQueryPool destroys p.
-func (d *Device) DestroyQueryPool(p QueryPool) { vulkan.DestroyQueryPool(d.h, p, nil) }
+func (d *Device) DestroyQueryPool(p QueryPool) {
+	gone(queryPools, p)
+	vulkan.DestroyQueryPool(d.h, p, nil)
+}

@@ -78,7 +78,7 @@ func NewInstance(validate, sync bool) (*Instance, Result) {
 		EnabledLayerCount: uint32(len(layers)), PpEnabledLayerNames: layers,
 		EnabledExtensionCount: uint32(len(exts)), PpEnabledExtensionNames: exts}
 	var h vulkan.Instance
-	r := vulkan.CreateInstance(&ci, nil, &h)
+	r := made(instances, vulkan.CreateInstance(&ci, nil, &h))
 	ci.Free()
 	if r != vulkan.Success {
 		return nil, r
@@ -89,7 +89,7 @@ func NewInstance(validate, sync bool) (*Instance, Result) {
 	i := &Instance{h: h}
 	if validate {
 		var m C.uint64_t
-		if r := Result(C.vx_messenger(pointer(h), &m)); r != vulkan.Success {
+		if r := made(messengers, Result(C.vx_messenger(pointer(h), &m))); r != vulkan.Success {
 			i.Destroy()
 			return nil, r
 		}
@@ -107,7 +107,9 @@ func boolean(b bool) C.int {
 
 // Destroy destroys the instance; all its devices must be gone.
 func (i *Instance) Destroy() {
+	gone(messengers, i.messenger)
 	C.vx_messenger_destroy(pointer(i.h), i.messenger)
+	gone(instances, i.h)
 	vulkan.DestroyInstance(i.h, nil)
 }
 

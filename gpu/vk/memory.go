@@ -29,7 +29,7 @@ func (d *Device) NewBuffer(bytes uint64) (b Buffer, size uint64, types uint32, r
 		Usage: vulkan.BufferUsageFlags(vulkan.BufferUsageStorageBufferBit | vulkan.BufferUsageUniformTexelBufferBit |
 			vulkan.BufferUsageTransferSrcBit | vulkan.BufferUsageTransferDstBit),
 		SharingMode: vulkan.SharingModeExclusive}
-	r = vulkan.CreateBuffer(d.h, &ci, nil, &b)
+	r = made(buffers, vulkan.CreateBuffer(d.h, &ci, nil, &b))
 	ci.Free()
 	if r != vulkan.Success {
 		return b, 0, 0, r
@@ -43,20 +43,26 @@ func (d *Device) NewBuffer(bytes uint64) (b Buffer, size uint64, types uint32, r
 }
 
 // DestroyBuffer destroys b.
-func (d *Device) DestroyBuffer(b Buffer) { vulkan.DestroyBuffer(d.h, b, nil) }
+func (d *Device) DestroyBuffer(b Buffer) {
+	gone(buffers, b)
+	vulkan.DestroyBuffer(d.h, b, nil)
+}
 
 // Allocate allocates memory of a type.
 func (d *Device) Allocate(bytes uint64, memoryType int) (Memory, Result) {
 	ai := vulkan.MemoryAllocateInfo{SType: vulkan.StructureTypeMemoryAllocateInfo,
 		AllocationSize: vulkan.DeviceSize(bytes), MemoryTypeIndex: uint32(memoryType)}
 	var m Memory
-	r := vulkan.AllocateMemory(d.h, &ai, nil, &m)
+	r := made(memories, vulkan.AllocateMemory(d.h, &ai, nil, &m))
 	ai.Free()
 	return m, r
 }
 
 // Free frees memory; a mapping of it ends.
-func (d *Device) Free(m Memory) { vulkan.FreeMemory(d.h, m, nil) }
+func (d *Device) Free(m Memory) {
+	gone(memories, m)
+	vulkan.FreeMemory(d.h, m, nil)
+}
 
 // Bind gives b the memory m, from its start.
 func (d *Device) Bind(b Buffer, m Memory) Result { return vulkan.BindBufferMemory(d.h, b, m, 0) }
@@ -86,10 +92,13 @@ func (d *Device) NewTexelView(b Buffer, off, bytes uint64) (BufferView, Result) 
 	ci := vulkan.BufferViewCreateInfo{SType: vulkan.StructureTypeBufferViewCreateInfo, Buffer: b,
 		Format: vulkan.FormatR32g32b32a32Sfloat, Offset: vulkan.DeviceSize(off), Range: vulkan.DeviceSize(bytes)}
 	var v BufferView
-	r := vulkan.CreateBufferView(d.h, &ci, nil, &v)
+	r := made(views, vulkan.CreateBufferView(d.h, &ci, nil, &v))
 	ci.Free()
 	return v, r
 }
 
 // DestroyView destroys v.
-func (d *Device) DestroyView(v BufferView) { vulkan.DestroyBufferView(d.h, v, nil) }
+func (d *Device) DestroyView(v BufferView) {
+	gone(views, v)
+	vulkan.DestroyBufferView(d.h, v, nil)
+}

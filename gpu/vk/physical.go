@@ -159,7 +159,7 @@ func (p PhysicalDevice) NewDevice(family uint32, statistics, storage16 bool) (*D
 	ci := vulkan.DeviceCreateInfo{SType: vulkan.StructureTypeDeviceCreateInfo, PNext: chain, QueueCreateInfoCount: 1, PQueueCreateInfos: q,
 		EnabledExtensionCount: uint32(len(exts)), PpEnabledExtensionNames: exts}
 	var h vulkan.Device
-	r := vulkan.CreateDevice(p.h, &ci, nil, &h)
+	r := made(devices, vulkan.CreateDevice(p.h, &ci, nil, &h))
 	ci.Free()
 	if r != vulkan.Success {
 		return nil, r

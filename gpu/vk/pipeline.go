@@ -31,7 +31,7 @@ func (d *Device) NewPipelineCache(data []byte) (PipelineCache, Result) {
 		ci.InitialDataSize, ci.PInitialData = uint(len(data)), p
 	}
 	var c PipelineCache
-	r := vulkan.CreatePipelineCache(d.h, &ci, nil, &c)
+	r := made(caches, vulkan.CreatePipelineCache(d.h, &ci, nil, &c))
 	ci.Free()
 	return c, r
 }
@@ -49,7 +49,10 @@ func (d *Device) PipelineCacheData(c PipelineCache) ([]byte, Result) {
 }
 
 // DestroyPipelineCache destroys c.
-func (d *Device) DestroyPipelineCache(c PipelineCache) { vulkan.DestroyPipelineCache(d.h, c, nil) }
+func (d *Device) DestroyPipelineCache(c PipelineCache) {
+	gone(caches, c)
+	vulkan.DestroyPipelineCache(d.h, c, nil)
+}
 
 // NewShaderModule takes SPIR-V, little-endian words.
 func (d *Device) NewShaderModule(code []byte) (ShaderModule, Result) {
@@ -59,13 +62,16 @@ func (d *Device) NewShaderModule(code []byte) (ShaderModule, Result) {
 	}
 	ci := vulkan.ShaderModuleCreateInfo{SType: vulkan.StructureTypeShaderModuleCreateInfo, CodeSize: uint(len(code)), PCode: words}
 	var m ShaderModule
-	r := vulkan.CreateShaderModule(d.h, &ci, nil, &m)
+	r := made(modules, vulkan.CreateShaderModule(d.h, &ci, nil, &m))
 	ci.Free()
 	return m, r
 }
 
 // DestroyShaderModule destroys m.
-func (d *Device) DestroyShaderModule(m ShaderModule) { vulkan.DestroyShaderModule(d.h, m, nil) }
+func (d *Device) DestroyShaderModule(m ShaderModule) {
+	gone(modules, m)
+	vulkan.DestroyShaderModule(d.h, m, nil)
+}
 
 // NewSetLayout describes a set with one descriptor per type.
 func (d *Device) NewSetLayout(types []DescriptorType) (SetLayout, Result) {
@@ -77,13 +83,16 @@ func (d *Device) NewSetLayout(types []DescriptorType) (SetLayout, Result) {
 	ci := vulkan.DescriptorSetLayoutCreateInfo{SType: vulkan.StructureTypeDescriptorSetLayoutCreateInfo,
 		BindingCount: uint32(len(list)), PBindings: list}
 	var l SetLayout
-	r := vulkan.CreateDescriptorSetLayout(d.h, &ci, nil, &l)
+	r := made(setLayouts, vulkan.CreateDescriptorSetLayout(d.h, &ci, nil, &l))
 	ci.Free()
 	return l, r
 }
 
 // DestroySetLayout destroys l.
-func (d *Device) DestroySetLayout(l SetLayout) { vulkan.DestroyDescriptorSetLayout(d.h, l, nil) }
+func (d *Device) DestroySetLayout(l SetLayout) {
+	gone(setLayouts, l)
+	vulkan.DestroyDescriptorSetLayout(d.h, l, nil)
+}
 
 // NewPipelineLayout describes one set and so many bytes of push constants.
 func (d *Device) NewPipelineLayout(set SetLayout, pushBytes uint32) (PipelineLayout, Result) {
@@ -94,13 +103,14 @@ func (d *Device) NewPipelineLayout(set SetLayout, pushBytes uint32) (PipelineLay
 		ci.PPushConstantRanges = []vulkan.PushConstantRange{{StageFlags: compute, Size: pushBytes}}
 	}
 	var l PipelineLayout
-	r := vulkan.CreatePipelineLayout(d.h, &ci, nil, &l)
+	r := made(pipelineLayouts, vulkan.CreatePipelineLayout(d.h, &ci, nil, &l))
 	ci.Free()
 	return l, r
 }
 
 // DestroyPipelineLayout destroys l.
 func (d *Device) DestroyPipelineLayout(l PipelineLayout) {
+	gone(pipelineLayouts, l)
 	vulkan.DestroyPipelineLayout(d.h, l, nil)
 }
 
@@ -118,7 +128,7 @@ func (d *Device) NewPipeline(c PipelineCache, m ShaderModule, l PipelineLayout, 
 	}
 	r := C.vx_compute_pipeline(d.fn, C.uint64_t(bits(c)), C.uint64_t(bits(m)), C.uint64_t(bits(l)),
 		(*C.uint32_t)(unsafe.SliceData(spec)), C.uint32_t(len(spec)), flags, &out)
-	return handle[Pipeline](uint64(out)), Result(r)
+	return handle[Pipeline](uint64(out)), made(pipelines, Result(r))
 }
 
 // Statistics returns what the compiler counted in a pipeline, by the driver's
@@ -140,7 +150,10 @@ func (d *Device) Statistics(p Pipeline) (map[string]float64, Result) {
 }
 
 // DestroyPipeline destroys p.
-func (d *Device) DestroyPipeline(p Pipeline) { vulkan.DestroyPipeline(d.h, p, nil) }
+func (d *Device) DestroyPipeline(p Pipeline) {
+	gone(pipelines, p)
+	vulkan.DestroyPipeline(d.h, p, nil)
+}
 
 // NewDescriptorPool has room for so many sets and descriptors.
 func (d *Device) NewDescriptorPool(sets, storage, texel int) (DescriptorPool, Result) {
@@ -154,13 +167,16 @@ func (d *Device) NewDescriptorPool(sets, storage, texel int) (DescriptorPool, Re
 	ci := vulkan.DescriptorPoolCreateInfo{SType: vulkan.StructureTypeDescriptorPoolCreateInfo, MaxSets: uint32(sets),
 		PoolSizeCount: uint32(len(sizes)), PPoolSizes: sizes}
 	var p DescriptorPool
-	r := vulkan.CreateDescriptorPool(d.h, &ci, nil, &p)
+	r := made(descriptorPools, vulkan.CreateDescriptorPool(d.h, &ci, nil, &p))
 	ci.Free()
 	return p, r
 }
 
 // DestroyDescriptorPool destroys p with its sets.
-func (d *Device) DestroyDescriptorPool(p DescriptorPool) { vulkan.DestroyDescriptorPool(d.h, p, nil) }
+func (d *Device) DestroyDescriptorPool(p DescriptorPool) {
+	gone(descriptorPools, p)
+	vulkan.DestroyDescriptorPool(d.h, p, nil)
+}
 
 // NewDescriptorSet takes a set of layout l from p.
 func (d *Device) NewDescriptorSet(p DescriptorPool, l SetLayout) (DescriptorSet, Result) {

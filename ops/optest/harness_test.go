@@ -13,6 +13,21 @@ import (
 
 func TestMain(m *testing.M) { Main(m) }
 
+// What is left when a package's tests end is named: here a device that is open,
+// and a goroutine that waits for nothing.
+func TestLeaksAreNamed(t *testing.T) {
+	Device(t)
+	end := make(chan struct{})
+	go planted(end)
+	err := leaks()
+	assert.ErrorContains(t, err, "VkDevice:1")
+	assert.ErrorContains(t, err, "optest.planted")
+	close(end)
+	assert.NotContains(t, leaks().Error(), "optest.planted")
+}
+
+func planted(end chan struct{}) { <-end }
+
 func TestCompareCatches(t *testing.T) {
 	want, mag := []float64{1, -2, 0, 4}, []float64{1, 2, 1, 4}
 	good := []float32{1, -2, 0, 4}

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"sparsevk/gpu"
 )
 
@@ -69,7 +71,8 @@ func open() (*gpu.Device, error) {
 }
 
 // Main runs the tests of a package and ends with one line that says on what
-// they ran. It closes the shared device, so that a leak shows.
+// they ran. It closes the shared device, and fails if Vulkan handles or
+// goroutines are left then.
 func Main(m *testing.M) {
 	code := m.Run()
 	if shared != nil {
@@ -82,7 +85,24 @@ func Main(m *testing.M) {
 	} else if n := skipped.Load(); n > 0 {
 		fmt.Printf("no device: %d tests skipped\n", n)
 	}
+	if err := leaks(); err != nil {
+		fmt.Println(err)
+		code = 1
+	}
 	os.Exit(code)
+}
+
+// leaks reports the Vulkan handles of the process and the goroutines beside the
+// caller's.
+func leaks() error {
+	var errs []error
+	if left := gpu.Live(); len(left) > 0 {
+		errs = append(errs, fmt.Errorf("leak: Vulkan handles are left: %v", left))
+	}
+	if err := goleak.Find(); err != nil {
+		errs = append(errs, fmt.Errorf("leak: %w", err))
+	}
+	return errors.Join(errs...)
 }
 
 // RunAll runs every case registered under name.
