@@ -26,6 +26,9 @@ race:     ## data races on the host side
 fuzz:     ## a minute per fuzz target
 	tools/fuzz.sh $(FUZZTIME)
 
+gpuav:    ## the kernels under GPU-assisted validation; minutes
+	tools/gpuav.sh
+
 crash:    ## 200 kills and 40 signals at random moments, a full disk, flipped bits
 	SPARSEVK_SLOW=1 go test -count=1 -v -timeout=60m -run='^Test(Kills|Terminated|SecondSignal|FlippedBits|DiskFillsUp)$$' ./cmd/sparsenet
 
@@ -36,4 +39,4 @@ bench-peers: ## PyTorch and TensorFlow.js beside sparsenet, into docs/BENCHMARKS
 	go run ./tools/peers prepare
 	go run ./tools/peers measure
 
-.PHONY: help run test generate check race fuzz crash bench bench-peers
+.PHONY: help run test generate check race fuzz gpuav crash bench bench-peers

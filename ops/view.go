@@ -154,8 +154,6 @@ func (p Planes) extent() extent {
 // and length, whole words, of which the last may end beyond a 16-bit element.
 func (p Planes) Range() (off, bytes uint64) { return p.extent().bound() }
 
-func rangeBytes(p Planes) uint64 { _, n := p.Range(); return n }
-
 // Base returns the index, in elements from the start of the binding of p, of
 // the first element of v.
 func (p Planes) Base(v View) uint32 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -217,7 +218,7 @@ func init() {
 			x, y := optest.NewBlock("x", 4, 1, 1, 1), optest.NewBlock("y", 4, 1, 1, 1)
 			op := ops.ReLU{Env: ops.NewEnv(), Label: "planted", X: x.All(), Y: y.All()}
 			return optest.Case{Name: name, Steps: op.Forward,
-				In:  []optest.Input{optest.Floats(x.All(), []float64{2, -1, 3, -0.0})},
+				In:  []optest.Input{optest.Floats(x.All(), []float64{2, -1, 3, math.Copysign(0, -1)})},
 				Out: []optest.Want{optest.Near("y", y.All(), want, []float64{2, 1, 3, 1})}}
 		}
 		panics := relu("n_panics", nil)
