@@ -88,7 +88,7 @@ func TestMetricsAfterResume(t *testing.T) {
 // cost no memory.
 func TestMetricsAreJSON(t *testing.T) {
 	type plain Metric // without methods of its own
-	numbers := []float64{0, -0.0, 1, 0.1, 1e-6, 9.99e-7, -3.5e-12, 1e-300, 1e20, 1e21, -2.5e37, 5e-324, math.MaxFloat64}
+	numbers := []float64{0, math.Copysign(0, -1), 1, 0.1, 1e-6, 9.99e-7, -3.5e-12, 1e-300, 1e20, 1e21, -2.5e37, 5e-324, math.MaxFloat64}
 	for i, x := range numbers {
 		m := metric(uint64(i))
 		m.Epoch, m.Loss, m.GradNorm, m.LR, m.DeviceBytes = 3, Number(x), Number(-x), Number(numbers[len(numbers)-1-i]), uint64(i)
