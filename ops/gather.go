@@ -181,6 +181,9 @@ func (o *Gather) batchOf(r Reader) *batch {
 	}
 	x := o.X.Block
 	b.tile = faceTile(b.Geometry, o.X.C())
+	if b.source != fromConv { // no weights, so nothing that more channels would share, and less to compile
+		b.tile.kt = 2
+	}
 	b.groups = b.tile.groups(b.tile.faces(b.Geometry, x.N, x.H, x.W), o.X.C())
 	if b.source == fromConv {
 		o.choose(b)

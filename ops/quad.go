@@ -79,15 +79,6 @@ func (s quadShape) spec(outs, used uint32, inputs ...uint32) []uint32 {
 // quadMost is the largest number of channels that an invocation makes.
 const quadMost = 24
 
-// short returns s with invocations of two rows, which compile in a third of the
-// time: for layers of so few inputs that nothing else matters.
-func (s quadShape) short() quadShape {
-	if !s.point && s.quads == 4 {
-		s.quads, s.units = 2, 2*s.units
-	}
-	return s
-}
-
 // outs returns how many of k channels an invocation of a convolution makes;
 // those of a gather hold more of each and make fewer. Invocations that make more
 // share the loads of more channels, which cost about as much as four channels;
@@ -146,7 +137,7 @@ func (q quadConvStep) step(label string) Step {
 	}
 	s := Step{
 		Label:  label,
-		Spec:   append(q.shape.spec(q.pack.outs, q.y.C(), q.x.C()), flag(q.act), flag(measure)),
+		Spec:   q.shape.spec(q.pack.outs, q.y.C(), q.x.C()),
 		Args:   []Planes{q.x, w, links, {q.y}, tiles},
 		Groups: [3]uint32{q.shape.groups(), 1, 1},
 	}
@@ -154,9 +145,14 @@ func (q quadConvStep) step(label string) Step {
 		s.Args = append(s.Args, Planes{q.y})
 	}
 	if q.shape.point {
+		if q.shape.pool { // pooled ones are few: all widths share the pipeline that has a tail
+			s.Spec[3] = 1
+		}
+		s.Spec = append(s.Spec, flag(q.act), flag(measure))
 		s.Kernel, s.Push = q.point(wbase, link, first)
 		s.MACs = q.y.Elems() * uint64(q.x.C())
 	} else {
+		s.Spec = append(s.Spec, flag(measure))
 		s.Kernel, s.Push = q.taps(wbase, link, first)
 		s.MACs = q.y.Elems() * uint64(q.x.C()) * 9
 	}
@@ -165,7 +161,8 @@ func (q quadConvStep) step(label string) Step {
 
 func (q quadConvStep) taps(w, link, tiles uint32) (*shaders.Kernel, any) {
 	y := q.y.Block
-	p := shaders.QuadFwdPush{Width: y.W, Height: y.H, Columns: q.shape.units, C: q.x.C(), K: q.y.C(), W: w, Link: link, Tiles: tiles, Y: where(q.y)}
+	p := shaders.QuadFwdPush{Width: y.W, Height: y.H, Columns: q.shape.units, C: q.x.C(), K: q.y.C(), W: w, Link: link, Tiles: tiles,
+		Act: flag(q.act), Y: where(q.y)}
 	if q.acc {
 		acc := shaders.QuadFwdAccPush(p)
 		return &shaders.QuadFwdAcc, &acc

@@ -10,9 +10,6 @@ type quadConv struct {
 
 // newQuadConv returns the quad form of o's forward, which cuts maps as s says.
 func newQuadConv(o *Conv, s quadShape) *quadConv {
-	if o.C() <= 4 {
-		s = s.short()
-	}
 	outs := s.outs(o.K(), false)
 	blocks := ceilDiv(o.K(), outs)
 	pack := newQuadPack(o.Env, o.Label+"/fwd", s, outs, blocks*o.C(), int(blocks)*o.Env.segments(o.X))

@@ -26,6 +26,9 @@ func newQuadWgrad(o *Conv) quadWgrad {
 	q, steps := quadWgrad{}, uint32(0)
 	if o.R == 1 {
 		q.outs, q.wide = evenly(o.K(), maxTile), evenly(ceilDiv(o.C(), quadLanes), quadWgradWide)
+		if o.Pool { // four loads for one: little is gained by sharing the rest, and wide code compiles for seconds
+			q.wide = 1
+		}
 		steps = ceilDiv(uint32(b.Plane()/4), quadLanes)
 	} else {
 		q.outs, q.quads = evenly(o.K(), quadWgradOuts), min(quads, quadLanes)
@@ -66,8 +69,8 @@ func (o *Conv) quadWeightStep(x Planes, c0 uint32, dy View, k0 uint32, dst View)
 	}
 	step.Label, step.Kernel = o.Label+"/quad_wgrad", &shaders.QuadWgrad
 	tail := dy.C()%q.outs != 0 || q.strips != quadLanes/q.quads*q.steps*q.splits
-	step.Spec = []uint32{q.outs, q.quads, flag(4*q.quads != b.W), flag(tail), flag(o.Act)}
+	step.Spec = []uint32{q.outs, q.quads, flag(4*q.quads != b.W), flag(tail)}
 	step.Push = &shaders.QuadWgradPush{Width: b.W, Height: b.H, Strips: q.strips, Steps: q.steps, C: x.C(), K: dy.C(),
-		Link: link, Row: row, Dst: first, Split: o.weights(), DY: where(dy)}
+		Link: link, Row: row, Dst: first, Split: o.weights(), Act: flag(o.Act), DY: where(dy)}
 	return step
 }

@@ -1742,21 +1742,20 @@ var QuadFwd = Kernel{
 		{Name: "y", Type: Storage, Access: Write},
 		{Name: "tiles", Type: Storage, Access: Write},
 	},
-	PushBytes: 40,
+	PushBytes: 44,
 	Push:      (*QuadFwdPush)(nil),
 	Spec: []Spec{
 		{Name: "OUTS", Default: 0xc},
 		{Name: "ROWS", Default: 0x4},
 		{Name: "EDGE", Default: 0x0},
 		{Name: "TAIL", Default: 0x0},
-		{Name: "ACT", Default: 0x1},
 		{Name: "STATS", Default: 0x0},
 	},
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "dfcf6e35057be7a88ae6b2bd71a03464cc673864b2ad4c6f7cf8f8a59435c438",
-	Module:   "0e956c1c5cc2b1e370f7c8e8fa32347b1343be1ada412ec2ab2db5f52aa69dbe",
+	Source:   "82dbeac283d8c2a86511a39bbe0526823f3083e5a6ee6f583152b8e0a1f243c6",
+	Module:   "c3368d575a3f0b0e4f48744b4024b3d2d3a9ac1c14fa99aace0520a61115af1c",
 }
 
 // QuadFwdPush holds the push constants of quad_fwd.comp.
@@ -1769,6 +1768,7 @@ type QuadFwdPush struct {
 	W       uint32
 	Link    uint32
 	Tiles   uint32
+	Act     uint32
 	Y       View
 }
 
@@ -1789,21 +1789,20 @@ var QuadFwdAcc = Kernel{
 		{Name: "tiles", Type: Storage, Access: Write},
 		{Name: "before", Type: Texel, Access: Read},
 	},
-	PushBytes: 40,
+	PushBytes: 44,
 	Push:      (*QuadFwdAccPush)(nil),
 	Spec: []Spec{
 		{Name: "OUTS", Default: 0xc},
 		{Name: "ROWS", Default: 0x4},
 		{Name: "EDGE", Default: 0x0},
 		{Name: "TAIL", Default: 0x0},
-		{Name: "ACT", Default: 0x1},
 		{Name: "STATS", Default: 0x0},
 	},
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "4587b3ad56e0479f701bf850d234a0d5077bb4e2f7e4ea9dcd964f4f584de1f5",
-	Module:   "046fb3ad8aff8ed0f2e2ec20105042f6d48322b1c0775bfb3da5d5ca8879cfe5",
+	Source:   "eb5003099f174e14c12cd01db2276f72f1bd542fe55186b0343f8333930d1d35",
+	Module:   "159bbda362d30958ada44ac20b9a79e4b7f5659a9418a020562261217a363531",
 }
 
 // QuadFwdAccPush holds the push constants of quad_fwd_acc.comp.
@@ -1816,6 +1815,7 @@ type QuadFwdAccPush struct {
 	W       uint32
 	Link    uint32
 	Tiles   uint32
+	Act     uint32
 	Y       View
 }
 
@@ -2098,20 +2098,19 @@ var QuadWgrad = Kernel{
 		{Name: "dy", Type: Texel, Access: Read},
 		{Name: "partial", Type: Storage, Access: Write},
 	},
-	PushBytes: 48,
+	PushBytes: 52,
 	Push:      (*QuadWgradPush)(nil),
 	Spec: []Spec{
 		{Name: "OUTS", Default: 0x6},
 		{Name: "QUADS", Default: 0x8},
 		{Name: "EDGE", Default: 0x0},
 		{Name: "TAIL", Default: 0x0},
-		{Name: "ACT", Default: 0x1},
 	},
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "5a80b5480f8e44bb72d2786d128f695bb570f2ccc918403a6e068527dba97ea4",
-	Module:   "0349836b3ba3ab1cc8f8de4b4af38a8678b037b364b7c28e55f288caca926f5b",
+	Source:   "19c7e3c8dc22e823d12c2aff85d120424ddbf68f5c58ddf2507debd65cc72cb0",
+	Module:   "89bd1b8a1c9594ceb1bd4ca0faa398875782999260d5d2eb498b3d39a3abf57e",
 }
 
 // QuadWgradPush holds the push constants of quad_wgrad.comp.
@@ -2126,6 +2125,7 @@ type QuadWgradPush struct {
 	Row    uint32
 	Dst    uint32
 	Split  uint32
+	Act    uint32
 	DY     View
 }
 

@@ -4,8 +4,7 @@
 #include "view.glsl"
 #include "quad.glsl"
 
-layout(constant_id = 4) const uint ACT = 1;   // 1: batch norm and ReLU on load
-layout(constant_id = 5) const uint STATS = 0; // 1: leave the statistics of every tile
+layout(constant_id = 4) const uint STATS = 0; // 1: leave the statistics of every tile
 
 layout(push_constant) uniform Push {
     uint width, height;
@@ -15,6 +14,7 @@ layout(push_constant) uniform Push {
     uint w;       // first texel of the weights
     uint link;    // first texel of the links
     uint tiles;   // first pair of the statistics
+    uint act;     // 1: batch norm and ReLU on load. No constant, so that the stem shares the layers' pipeline
     View y;
 } p;
 
@@ -25,8 +25,7 @@ layout(binding = 3) writeonly buffer Y { vec4 y[]; };
 layout(binding = 4) writeonly buffer Tiles { vec2 tiles[]; };
 
 vec4 activate(vec4 q, vec4 link, float beta) {
-    if (ACT == 0) return q;
-    return max(quad_apply(quad_xhat(q, link.y, link.z), link.w, beta), 0.0);
+    return p.act != 0 ? max(quad_apply(quad_xhat(q, link.y, link.z), link.w, beta), 0.0) : q;
 }
 
 void run() {

@@ -8,7 +8,7 @@
 // ReLU. The form for software drivers with 8 lanes: a lane is an input channel.
 //
 //     partial[split,k,c,r,s] = Σ_{n,p,q} dy[k,n,p,q] · z[c, n, p+r-1, q+s-1]
-//     z[c] = ACT ? max(gamma[c]·(x[c]-mean[c])·istd[c] + beta[c], 0) : x[c]
+//     z[c] = act ? max(gamma[c]·(x[c]-mean[c])·istd[c] + beta[c], 0) : x[c]
 //
 // over the pixels of the split; z is 0 outside of the image. The images are cut
 // into strips, QUADS·4 pixels wide and as high as the image; a step takes one row
@@ -27,7 +27,6 @@ layout(constant_id = 0) const uint OUTS = 6;  // output channels of an invocatio
 layout(constant_id = 1) const uint QUADS = 8; // quads of a strip's row, W/4 or a divisor of it
 layout(constant_id = 2) const uint EDGE = 0;  // 1: an image row has several strips
 layout(constant_id = 3) const uint TAIL = 0;  // 1: some invocation has fewer outputs, or the last step fewer strips
-layout(constant_id = 4) const uint ACT = 1;   // 1: batch norm and ReLU on load
 
 layout(push_constant) uniform Push {
     uint width, height;
@@ -38,6 +37,7 @@ layout(push_constant) uniform Push {
     uint row;    // elements from one output channel to the next
     uint dst;    // first element of the partial sums
     uint split;  // elements from one split to the next
+    uint act;    // 1: batch norm and ReLU on load. No constant, so that the stem shares the layers' pipeline
     View dy;
 } p;
 
@@ -63,7 +63,7 @@ float t[6];          // a quad of dy, transformed
     }
 
 vec4 activate(vec4 q, vec4 link, float beta) {
-    return ACT != 0 ? max(quad_apply(quad_xhat(q, link.y, link.z), link.w, beta), 0.0) : q;
+    return p.act != 0 ? max(quad_apply(quad_xhat(q, link.y, link.z), link.w, beta), 0.0) : q;
 }
 
 // strip_at returns the first quad of strip i within a plane.
