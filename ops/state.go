@@ -19,6 +19,8 @@ const (
 	StateValid             // uint: images of the batch that count; those behind are ignored
 	StateTrain             // uint: 1 in training (crop, flip, dropout, running statistics), 0 in evaluation
 	StateBNMomentum        // float: weight of a batch in the running statistics; PyTorch's 0.1
+	StateShare             // float: weight of the batch's gradient in an accumulated one
+	StateBegin             // uint: 1 if an accumulated gradient begins with this batch
 )
 
 // More words of the State block.

@@ -6,6 +6,7 @@ import _ "embed"
 
 // All holds every kernel, in the order of the names.
 var All = []*Kernel{
+	&Accumulate,
 	&ActPool,
 	&ActPoolMax,
 	&ActPoolMaxBwd,
@@ -72,6 +73,36 @@ var All = []*Kernel{
 type View struct {
 	Base  uint32
 	Plane uint32
+}
+
+// -- kernel accumulate
+
+//go:embed spv/accumulate.spv
+var accumulateSPV []byte
+
+// Accumulate is accumulate.comp.
+var Accumulate = Kernel{
+	Name:  "accumulate",
+	SPIRV: accumulateSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Storage, Access: Read},
+		{Name: "state", Type: Storage, Access: Read},
+		{Name: "y", Type: Storage, Access: ReadWrite},
+	},
+	PushBytes: 28,
+	Push:      (*AccumulatePush)(nil),
+	Local:     [3]uint32{128, 1, 1},
+	LocalID:   [3]int{-1, -1, -1},
+	Source:    "dea8e0b0eeead442fce1f5b5de39690ecda6dedbc15586a8d8a18801e4163a39",
+	Module:    "592efde6317393b1608dfcac2cffb50aae0b51ea5395c0bc185c1e1727c05b61",
+}
+
+// AccumulatePush holds the push constants of accumulate.comp.
+type AccumulatePush struct {
+	N     uint32
+	X     View
+	State View
+	Y     View
 }
 
 // -- kernel act_pool
@@ -245,8 +276,8 @@ var Adam = Kernel{
 	},
 	Local:   [3]uint32{128, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "005f758ab9c676828f5b4776c58893b61f4f96578ecc6e8f08afbd6f90241ba6",
-	Module:  "29210e4d9dc107a9ce161ae04e5b6f0c02c9bdc401de5f6606c06fd522ae2752",
+	Source:  "003bc61a336847369929fb800c683605c013da78ef2f34eb5f0a63a2a78c22f8",
+	Module:  "64775c1241b4ce79201e9407b8bdf471c04cbc3e2c428376c12024f21b0e8499",
 }
 
 // AdamPush holds the push constants of adam.comp.
@@ -318,8 +349,8 @@ var Average = Kernel{
 	Push:      (*AveragePush)(nil),
 	Local:     [3]uint32{128, 1, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "04ab7a02973950d95db054e4bbfb2cdf0d25f3d0c22591e635e66011558e4070",
-	Module:    "cadb37728381497565ae8be817ebad38f4d90e75fff1de62dad5dd551410a3af",
+	Source:    "de969d7795ddfb155f6f8f4341fe2bec8cc95194889ca254c2c86c6fad4e2972",
+	Module:    "ef1cc147e7847f823bdda430f73b400a806bed1c047ea7e7f0d8a7d7d042193f",
 }
 
 // AveragePush holds the push constants of average.comp.
@@ -356,11 +387,11 @@ var Batch = Kernel{
 	Push:      (*BatchPush)(nil),
 	Local:     [3]uint32{8, 16, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "196ad0af984027d99d4725e18298c8ea02fb76ed06124c14b59b14a405bbf16b",
-	Module:    "9c9c2181edbbe1447400264ab88477b9418710cc09b7072039e15c23c248da38",
+	Source:    "1268ceeac4d4d237d3f94fe278a776af08043a54f1afa20f4eb9c3a04240fbf6",
+	Module:    "45b72dc281192ce2bcd80dd04d48466a35b0217376fd9e89daaf43de2ab89c63",
 	Half: []Form{
-		{Precision: FP16, SPIRV: batchSPVFP16, Module: "2218fc59530deb0a1a46246aafac425c37de09ab54323a1db37dd422e79fe602"},
-		{Precision: BF16, SPIRV: batchSPVBF16, Module: "a9490fd2673ed18ac722af7318cb469652a47a1156cc46ee1c09afb9da8b5896"},
+		{Precision: FP16, SPIRV: batchSPVFP16, Module: "b297e9bceec38c385808563b5ffbca0e5d4abe315a55619d9de451d007e75270"},
+		{Precision: BF16, SPIRV: batchSPVBF16, Module: "fa7a02ceae833e0ecaf0285de423c38cbcfe74729fd7fbf87291ea4fe7b6aa7a"},
 	},
 }
 
@@ -1072,11 +1103,11 @@ var Dropout = Kernel{
 	},
 	Local:   [3]uint32{128, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "6dab225e4e296f00029bb51129a5f9de9585adf67c7b7904e27d0bbc5d97097c",
-	Module:  "1a951487256b8feb32c420a3e134f8cb7b17b4f4e4134be5efcdc77245505e55",
+	Source:  "b8897397394269c1b32d852031421c9cdb65b25f82c3405ae10fa88a241454e5",
+	Module:  "cfe5061c819fd12f044ae6a098e7cdc561dc4ddc43e487146634c22ef04a7281",
 	Half: []Form{
-		{Precision: FP16, SPIRV: dropoutSPVFP16, Module: "fcd425245f0a7b1926a15787bb6c02f7d9798c4d80d5c1522baece74482cb3df"},
-		{Precision: BF16, SPIRV: dropoutSPVBF16, Module: "888add31613873e47c8eddfe5b6c097a1c0c1c88be57a7d36f3ccaa6ef2b70d3"},
+		{Precision: FP16, SPIRV: dropoutSPVFP16, Module: "31a2a06e558c4b63129171245d4bab45edab71f381b5bc004cad80e18aab7d35"},
+		{Precision: BF16, SPIRV: dropoutSPVBF16, Module: "add8a94f59f88ec89b63c40f3b6beb7ac59367d2a108f4497c30aa2e0fb05079"},
 	},
 }
 
@@ -2288,8 +2319,8 @@ var Sgd = Kernel{
 	},
 	Local:   [3]uint32{128, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "35ccfed238812624166a19ec4c5934787734293131b403d1e4a4dd114baa21ca",
-	Module:  "461618811a997cabadd794aef11f4abddb4f039826d1abc9f4dd2dc309416239",
+	Source:  "88e380396209364f7995212b9b693362f51f458ce768df5c3906afeb15ef87b9",
+	Module:  "579436271885e33460cf4d5208c8b3750150555ee4d3cdeec1d73bb11636589e",
 }
 
 // SgdPush holds the push constants of sgd.comp.
@@ -2322,8 +2353,8 @@ var SoftmaxReduce = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
 	SharedBytes: 1088,
-	Source:      "f5e0c2e567415b87c809d78adc2b3161489f466ed511de72a1f1a3576b3e042f",
-	Module:      "2bbe913d696ea0e64b1406e344f6b7bdd41c685149854cff2b652af15fbbf99d",
+	Source:      "10ab8d52b65760796b70d989f95ece8c99c70d55f94623d2b5da9f3a0b5c495f",
+	Module:      "6fd0a8b5997ffd079658afc182f26f81269dcf43edca044ca078fd7a8686351d",
 }
 
 // SoftmaxReducePush holds the push constants of softmax_reduce.comp.
@@ -2357,8 +2388,8 @@ var SoftmaxXent = Kernel{
 	Push:      (*SoftmaxXentPush)(nil),
 	Local:     [3]uint32{128, 1, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "aed8f5aad469ba2626b19a58faebb2e7f1729a8392e5547c095aa1cd08417759",
-	Module:    "3f9f6a7559e1c0fbf415db0b8b89765fed50f574f0e504c43997a18a96812175",
+	Source:    "c68da37022d1eabbc15b8dc7168c273548e836cdc6d48d73dd052de3b2b48e7d",
+	Module:    "08e8d657b8c57cca16530451a05d9e9c1d3935c41d6bba36e543096597abf0ca",
 }
 
 // SoftmaxXentPush holds the push constants of softmax_xent.comp.
@@ -2398,8 +2429,8 @@ var StatsMerge = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
 	SharedBytes: 2176,
-	Source:      "77b00c9e13c6a5dd99cd548a29efa762dbb98fc8e07d5c87f958a4adf75ae922",
-	Module:      "4946c56cde1c5509dd69873238cc9cb3d39604c05c65fa2c81f5cb77d73eb670",
+	Source:      "5f7e8fcf456d0fe5d3da629834b1ee4a08abb8a5ed13802d3dca074a35e0302a",
+	Module:      "975994b176842ab19b9fce7cf71e2fb858473389ed620f90a0b554f4e936f1bd",
 }
 
 // StatsMergePush holds the push constants of stats_merge.comp.

@@ -70,15 +70,17 @@ func (n *Network) onLane(steps []ops.Step, lane int) []ops.Step {
 type Lane struct {
 	m                     *Model
 	train, eval           *record.Recording // train is nil for inference
+	update                *record.Recording // with Options.Accumulate the optimizer's part of train; else nil
 	state, results        []byte
 	images, labels, index []byte
 	flight                *record.Recording // submitted and not waited for
-	training              bool              // what is in flight
+	after                 *record.Recording // submitted behind it: the update, or nil
+	updates               bool              // what is in flight changes the parameters
 	scale                 float64           // its loss scale
 }
 
 // record makes the recordings of lane k from the steps of the programs.
-func (s *Lane) record(k int, train, eval []ops.Step) (err error) {
+func (s *Lane) record(k int, train, update, eval []ops.Step) error {
 	m := s.m
 	e := &m.exchanges[k]
 	s.state, s.results, s.labels = m.mem.Mapped(e.state.All()), m.mem.Mapped(e.results.All()), m.mem.Mapped(e.labels.All())
@@ -86,18 +88,24 @@ func (s *Lane) record(k int, train, eval []ops.Step) (err error) {
 		s.images = m.mem.Mapped(e.images.All())[:m.Batch*int(m.Graph.Maps[0].Floats())]
 		s.index = m.mem.Mapped(e.index.All())
 	}
-	if train != nil {
-		if s.train, err = record.New(m.Device, m.mem, m.onLane(train, k), record.Options{}); err != nil {
+	for _, p := range []struct {
+		to    **record.Recording
+		steps []ops.Step
+	}{{&s.train, train}, {&s.update, update}, {&s.eval, eval}} {
+		if p.steps == nil {
+			continue
+		}
+		var err error
+		if *p.to, err = record.New(m.Device, m.mem, m.onLane(p.steps, k), record.Options{}); err != nil {
 			return err
 		}
 	}
-	s.eval, err = record.New(m.Device, m.mem, m.onLane(eval, k), record.Options{})
-	return err
+	return nil
 }
 
 func (s *Lane) close() error {
 	var errs []error
-	for _, r := range []**record.Recording{&s.train, &s.eval} {
+	for _, r := range []**record.Recording{&s.train, &s.update, &s.eval} {
 		if *r != nil {
 			errs = append(errs, (*r).Close())
 			*r = nil
@@ -112,7 +120,8 @@ func (s *Lane) close() error {
 // be written to.
 func (s *Lane) Feed() (images, labels, index []byte) { return s.images, s.labels, s.index }
 
-// SubmitTrain starts a training step on the batch that was fed.
+// SubmitTrain starts a training step on the batch that was fed, with the update of
+// the parameters if it is the last part of one.
 func (s *Lane) SubmitTrain(h Hyper) error {
 	if s.train == nil {
 		return errors.New("sparsenet: a network for inference does not train")
@@ -120,11 +129,23 @@ func (s *Lane) SubmitTrain(h Hyper) error {
 	if s.m.averaged {
 		return errors.New("sparsenet: the averages are in the parameters' place: call UseAverage(false) before training")
 	}
+	last := h.Part+1 >= h.Parts
+	if h.Part < 0 || h.Part > 0 && h.Part >= h.Parts || h.Parts > 1 && s.update == nil {
+		return fmt.Errorf("sparsenet: part %d of %d of an update, in a network whose Options.Accumulate is %t", h.Part, h.Parts, s.m.Accumulate)
+	}
 	s.m.ready = false
 	if err := s.submit(s.train, h, true); err != nil {
 		return err
 	}
 	s.m.stats.trained()
+	s.updates = last
+	if s.update == nil || !last {
+		return nil
+	}
+	if err := s.update.Submit(); err != nil {
+		return err
+	}
+	s.after = s.update
 	return nil
 }
 
@@ -145,7 +166,7 @@ func (s *Lane) submit(r *record.Recording, h Hyper, training bool) error {
 	if err := r.Submit(); err != nil {
 		return err
 	}
-	s.flight, s.training, s.scale = r, training, float64(h.scale())
+	s.flight, s.updates, s.scale = r, training, float64(h.scale())
 	return nil
 }
 
@@ -154,11 +175,16 @@ func (s *Lane) Wait() (Result, error) {
 	if s.flight == nil {
 		return Result{}, fmt.Errorf("sparsenet: a lane is waited for and not submitted")
 	}
-	r := s.flight
-	s.flight = nil
-	if err := r.Wait(); err != nil {
-		return Result{}, err
+	for _, r := range []*record.Recording{s.flight, s.after} {
+		if r == nil {
+			continue
+		}
+		if err := r.Wait(); err != nil {
+			s.flight, s.after = nil, nil
+			return Result{}, err
+		}
 	}
+	s.flight, s.after = nil, nil
 	return s.result(), nil
 }
 
@@ -187,6 +213,11 @@ func (s *Lane) setState(h Hyper, training bool) {
 		put(ops.StateTrain, 1)
 	}
 	put(ops.StateBNMomentum, f(float32(s.m.bnMomentum)))
+	put(ops.StateShare, f(1/float32(max(1, h.Parts))))
+	put(ops.StateBegin, 0)
+	if h.Part == 0 {
+		put(ops.StateBegin, 1)
+	}
 	put(ops.StateClip, f(h.Clip))
 	put(ops.StateBeta2, f(h.Beta2))
 	put(ops.StateEpsilon, f(h.Epsilon))
@@ -202,7 +233,7 @@ func (s *Lane) result() Result {
 		Loss: math.Float32frombits(word(ops.ResultLoss)), Hits: int(word(ops.ResultHits)), Hits5: int(word(ops.ResultHits5)),
 		NonFinite: word(ops.ResultNonFinite) != 0,
 	}
-	if s.training {
+	if s.updates {
 		r.GradientNorm = float32(math.Sqrt(float64(math.Float32frombits(word(ops.ResultNorm2)))) / s.scale)
 		r.Skipped = word(ops.ResultNormBad) != 0
 		r.NonFinite = r.NonFinite || r.Skipped

@@ -59,14 +59,18 @@ func (m *Model) start(seed uint64) error {
 	if err := m.Load(values); err != nil {
 		return err
 	}
-	var train []ops.Step
-	if m.Train != nil {
+	var train, update []ops.Step
+	switch {
+	case m.Train == nil:
+	case m.Accumulate:
+		train, update = m.Train.gradient(), m.Train.Phase(Update)
+	default:
 		train = m.Train.Steps()
 	}
 	eval := m.Eval.Steps()
 	for k := range m.lanes {
 		m.lanes[k].m = m
-		if err := m.lanes[k].record(k, train, eval); err != nil {
+		if err := m.lanes[k].record(k, train, update, eval); err != nil {
 			return err
 		}
 	}
@@ -135,10 +139,11 @@ func (m *Model) Values() (map[string][]float32, error) {
 	return values, m.collect(m.regions.weights, values)
 }
 
-// Gradients returns the gradient of every parameter after a training step.
+// Gradients returns the gradient of every parameter after a training step; with
+// Options.Accumulate the sum so far of the batches of an update, by their shares.
 func (m *Model) Gradients() (map[string][]float32, error) {
 	values := map[string][]float32{}
-	return values, m.collect(m.regions.grads, values)
+	return values, m.collect(m.regions.totals(), values)
 }
 
 // Momentum returns the optimizer's velocity of every parameter.
@@ -216,6 +221,9 @@ type Hyper struct {
 	Step, Epoch           uint32
 	Seed                  uint64
 	Valid                 int // images of the batch that count
+	// With Options.Accumulate the batch is number Part of the Parts whose mean
+	// gradient makes one update, which the last of them does. The default is 1 part.
+	Part, Parts int
 
 	Clip           float32 // largest norm of the gradient; 0: any
 	Beta2, Epsilon float32 // of Adam, whose first decay rate is Momentum
@@ -238,7 +246,7 @@ func (h Hyper) scale() float32 {
 type Result struct {
 	Loss         float32 // mean over the images that count
 	Hits, Hits5  int     // images whose label is the first, or among the first five
-	GradientNorm float32 // of the gradient without the loss scale; 0 in evaluation
+	GradientNorm float32 // of an update, without the loss scale; 0 in evaluation
 	NonFinite    bool    // the loss or the gradient is not finite; told by bits
 	Skipped      bool    // the gradient is not finite, so the device left parameters and momentum as they were
 }

@@ -40,6 +40,8 @@ type Options struct {
 	// Floats: images are uploaded as normalised floats (Model.SetInput), not made
 	// from bytes on the device.
 	Floats bool
+	// Accumulate: the gradients of several batches make one update, see Hyper.Parts.
+	Accumulate bool
 	// Features: what the classifier reads is kept for Model.Features. Inference only.
 	Features  bool
 	Pad       int       // zeros around a training image before its random crop

@@ -83,15 +83,19 @@ func (o *Options) slots() []string {
 // update adds the gradient's norm and the optimizer's step.
 func (n *Network) update(p *Program) {
 	var grads ops.Planes
-	for _, b := range n.regions.grads {
+	for i, b := range n.regions.totals() {
 		grads = append(grads, b.All())
+		if n.Accumulate {
+			a := ops.Accumulate{Env: n.env, Label: b.Name, X: n.regions.grads[i].All(), Y: b.All(), State: n.state.All()}
+			p.add(Backward, a.Steps)
+		}
 	}
 	results := n.results.View(ops.ResultNorm2, ops.ResultNormBad+1)
 	norm := ops.NewNorm2(ops.Norm2{Env: n.env, Label: "gradient", X: grads, Results: results})
 	p.add(Update, norm.Steps)
 	for i := range n.regions.weights {
 		label := fmt.Sprintf("update%d", i)
-		u := ops.Update{DW: n.regions.grads[i].All(), Norm: results, State: n.state.All(), Decay: n.regions.decays[i]}
+		u := ops.Update{DW: grads[i], Norm: results, State: n.state.All(), Decay: n.regions.decays[i]}
 		p.add(Update, n.step(label, i, u))
 		if n.Average {
 			a := ops.Average{Env: n.env, Label: label, W: n.regions.weights[i].All(), A: n.regions.slot(SlotAverage, i), State: u.State, Norm: u.Norm}

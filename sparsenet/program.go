@@ -57,6 +57,17 @@ func (p *Program) Pipelines() int {
 	return len(seen)
 }
 
+// gradient returns the steps of all phases before the update.
+func (p *Program) gradient() []ops.Step {
+	var all []ops.Step
+	for _, q := range p.parts {
+		if q.phase != Update {
+			all = append(all, q.steps()...)
+		}
+	}
+	return all
+}
+
 // Phase returns the steps of one phase.
 func (p *Program) Phase(phase Phase) []ops.Step {
 	var all []ops.Step

@@ -14,6 +14,7 @@ import (
 // block.
 type regions struct {
 	weights, grads []*ops.Block
+	sums           []*ops.Block            // gradients of several batches; nil without Options.Accumulate
 	slots          map[string][]*ops.Block // by the names of Options.slots
 	decays         []bool                  // whether weight decay applies to a block
 	places         map[string]place
@@ -53,6 +54,9 @@ func newRegions(g *Graph, o *Options) (*regions, error) {
 			continue
 		}
 		r.grads = append(r.grads, keep(ops.Vector(fmt.Sprintf("gradients%d", i), ops.Gradient, n)))
+		if o.Accumulate {
+			r.sums = append(r.sums, keep(ops.Vector(fmt.Sprintf("accumulated%d", i), ops.Gradient, n)))
+		}
 		for _, name := range o.slots() {
 			r.slots[name] = append(r.slots[name], keep(ops.Vector(fmt.Sprintf("%s%d", name, i), ops.Optimizer, n)))
 		}
@@ -88,9 +92,17 @@ func (r *regions) grad(name string) ops.View {
 	return r.of(r.grads, name)
 }
 
+// totals returns the gradients that the optimizer reads.
+func (r *regions) totals() []*ops.Block {
+	if r.sums != nil {
+		return r.sums
+	}
+	return r.grads
+}
+
 // blocks returns all blocks.
 func (r *regions) blocks() []*ops.Block {
-	all := slices.Concat(r.weights, r.grads)
+	all := slices.Concat(r.weights, r.grads, r.sums)
 	for _, name := range slices.Sorted(maps.Keys(r.slots)) {
 		all = append(all, r.slots[name]...)
 	}

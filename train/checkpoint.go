@@ -30,7 +30,7 @@ const (
 // A State is what a run needs, beside its tensors, to go on with the same bits.
 // It holds no time and no path, so that equal runs give equal files.
 type State struct {
-	Step     uint64 `json:"step"`     // training steps done
+	Step     uint64 `json:"step"`     // updates of the parameters done
 	Epoch    uint64 `json:"epoch"`    // epochs finished
 	Position uint64 `json:"position"` // batches of the current epoch done
 	Seed     uint64 `json:"seed"`     // of initialisation, order, augmentation, dropout

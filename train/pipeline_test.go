@@ -121,9 +121,53 @@ func trainSteps(tr *Trainer, n int) error {
 		if err := tr.steps.room(); err != nil {
 			return err
 		}
-		if err := tr.submit(all.At(i), flight{step: uint64(i), batch: i, batches: all.Len(), rate: 0.05}); err != nil {
+		if err := tr.submit(all.At(i), flight{step: uint64(i), batch: i, batches: all.Len(), parts: 1, rate: 0.05}); err != nil {
 			return err
 		}
 	}
 	return tr.steps.drain()
+}
+
+// A run that accumulates ten batches by threes, the last by itself, and is stopped,
+// goes on with the same bits: it stops between updates only. The number is part of
+// what must be the same.
+func TestResumeWithAccumulation(t *testing.T) {
+	for _, engine := range engines {
+		setup := toy{Options: sparsenet.Options{Engine: engine, Pad: 2, Flip: true, Accumulate: true}, dropout: 0.2, epochs: 2}
+		open := func() *Trainer {
+			tr := newTrainer(t, setup)
+			tr.Accumulate = 3
+			return tr
+		}
+		whole := open()
+		var batches []int
+		whole.Progress = func(p Progress) { batches = append(batches, p.Batch) }
+		_, err := loop(t.Context(), whole)
+		require.NoError(t, err)
+		assert.Equal(t, []int{3, 6, 9, 10, 3, 6, 9, 10}, batches)
+		want, _ := bits(t, whole)
+		for _, stop := range []uint64{1, 4, 6} {
+			setup.dir = t.TempDir()
+			first := open()
+			stopAfter(t, first, stop)
+			assert.Zero(t, first.state.Position%3)
+			require.NoError(t, first.Run.Close())
+			c, _, err := Newest(setup.dir)
+			require.NoError(t, err)
+			second := open()
+			second.Accumulate = 2
+			assert.ErrorContains(t, second.Resume(c, false), "accumulate was 3, is 2")
+			second.Accumulate = 3
+			require.NoError(t, second.Resume(c, false))
+			_, err = loop(t.Context(), second)
+			require.NoError(t, err)
+			got, _ := bits(t, second)
+			assert.Equal(t, want, got, "%s, stopped after %d updates", engine, stop)
+			require.NoError(t, c.Close())
+		}
+		setup.dir = ""
+		setup.Accumulate = false
+		_, err = loop(t.Context(), open())
+		assert.ErrorContains(t, err, "3 batches in an update, in a network whose Options.Accumulate is false")
+	}
 }

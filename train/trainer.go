@@ -31,6 +31,7 @@ type Trainer struct {
 	Beta2, Epsilon  float64  // of Adam
 	Clip            float64  // largest norm of the gradient; 0: any
 	Average         float64  // weight of the old value in the parameters' moving average, for a model that keeps one
+	Accumulate      int      // batches of an update, whose gradients' mean it takes; 0 is 1, more needs Options.Accumulate
 
 	Run     *Run              // where checkpoints go; nil: nowhere
 	Every   uint64            // steps between checkpoints; 0: at the end of each epoch only
@@ -45,14 +46,15 @@ type Trainer struct {
 	state State
 	data  string // hash of the training set
 	steps pipeline[flight]
+	sums  sums // of the update
 	saver saver
 	last  time.Time // when the last step ended
 }
 
 // Progress is where a run stands after a step.
 type Progress struct {
-	Epoch, Batch, Batches int // batches of this epoch done, and all of them
-	Step                  uint64
+	Epoch, Batch, Batches int    // batches of this epoch done, and all of them
+	Step                  uint64 // updates done
 	Rate                  float64
 	Loss                  float64 // of this step
 	ImagesPerSecond       float64 // of this step
@@ -132,6 +134,8 @@ func (t *Trainer) check() error {
 		return fmt.Errorf("train: momentum %g: want at least 0 and less than 1", t.Momentum)
 	case m.Average != (t.Average > 0) || !share(t.Average):
 		return fmt.Errorf("train: average %g for a model whose Options.Average is %v: want both, with less than 1, or neither", t.Average, m.Average)
+	case t.Accumulate < 0 || t.Accumulate > 1 && !m.Accumulate:
+		return fmt.Errorf("train: %d batches in an update, in a network whose Options.Accumulate is %t", t.Accumulate, m.Accumulate)
 	case t.Train.Train(0).Len() == 0:
 		return fmt.Errorf("train: %d images do not fill one batch of %d: use a smaller batch", t.Train.Eval().Images(), m.Batch)
 	}
@@ -172,6 +176,9 @@ func (t *Trainer) config() map[string]string {
 		c["plateau"] = t.Plateau.String()
 	}
 	c["batch"] = fmt.Sprint(t.Model.Batch)
+	if t.Accumulate > 1 {
+		c["accumulate"] = fmt.Sprint(t.Accumulate)
+	}
 	c["images"] = fmt.Sprint(t.Train.Eval().Images())
 	return c
 }
@@ -200,9 +207,11 @@ func (t *Trainer) rate(i, n int) float64 {
 	return t.Plateau.rate(t.LR.At(float64(t.state.Epoch)+float64(i)/float64(n)), t.state.Plateau)
 }
 
-// batches trains on what is left of the batches of an epoch.
+// batches trains on what is left of the batches of an epoch. It stops between
+// updates only, so that what is saved is never half of one.
 func (t *Trainer) batches(ctx context.Context, all data.Batches, e *Epoch) error {
-	for i, step := int(t.state.Position), t.state.Step; i < all.Len(); i++ {
+	step := t.state.Step
+	for i := int(t.state.Position); i < all.Len(); {
 		if err := t.steps.room(); err != nil {
 			return err
 		}
@@ -214,11 +223,15 @@ func (t *Trainer) batches(ctx context.Context, all data.Batches, e *Epoch) error
 			return err
 		}
 		e.Rate = t.rate(i, all.Len())
-		if err := t.submit(all.At(i), flight{step: step, batch: i, batches: all.Len(), rate: e.Rate}); err != nil {
-			return err
+		f := flight{step: step, batches: all.Len(), rate: e.Rate, parts: min(t.parts(), all.Len()-i)}
+		for ; f.part < f.parts; f.part++ {
+			f.batch = i + f.part
+			if err := t.submit(all.At(f.batch), f); err != nil {
+				return err
+			}
 		}
-		step++
-		if t.Every > 0 && step%t.Every == 0 && i+1 < all.Len() {
+		i, step = i+f.parts, step+1
+		if t.Every > 0 && step%t.Every == 0 && i < all.Len() {
 			if err := t.steps.drain(); err != nil {
 				return err
 			}
@@ -230,34 +243,52 @@ func (t *Trainer) batches(ctx context.Context, all data.Batches, e *Epoch) error
 	return t.steps.drain()
 }
 
-// A flight is what a step was submitted with.
+// parts is how many batches make an update; at the end of an epoch it may be fewer.
+func (t *Trainer) parts() int { return max(1, t.Accumulate) }
+
+// A flight is what a batch was submitted with.
 type flight struct {
-	step           uint64 // steps before it
-	batch, batches int    // of the epoch: steps before it, and all
+	step           uint64 // updates before it
+	batch, batches int    // of the epoch: batches before it, and all
+	part, parts    int    // of the update
 	rate           float64
 	images         int
 }
 
 // submit starts a step on one batch.
 func (t *Trainer) submit(b data.Batch, f flight) error {
+	if err := t.steps.room(); err != nil {
+		return err
+	}
 	lane := t.steps.lane()
 	if err := feed(lane, b); err != nil {
 		return err
 	}
 	f.images = b.Valid()
-	err := lane.SubmitTrain(sparsenet.Hyper{
-		Rate: float32(f.rate), Momentum: float32(t.Momentum), Decay: float32(t.Decay), Clip: float32(t.Clip),
-		Beta2: float32(t.Beta2), Epsilon: float32(t.Epsilon), Updates: f.step + 1, Average: float32(t.Average),
-		Step: uint32(f.step), Epoch: uint32(t.state.Epoch), Seed: t.Seed, Valid: f.images,
-	})
-	if err != nil {
+	if err := lane.SubmitTrain(t.hyper(f)); err != nil {
 		return fmt.Errorf("train: step %d: %w", f.step, err)
 	}
 	t.steps.submitted(f)
 	return nil
 }
 
-// landed takes in the result of a step.
+// hyper is what a batch is trained with. The step that keys the random numbers is
+// another for each batch.
+func (t *Trainer) hyper(f flight) sparsenet.Hyper {
+	return sparsenet.Hyper{
+		Rate: float32(f.rate), Momentum: float32(t.Momentum), Decay: float32(t.Decay), Clip: float32(t.Clip),
+		Beta2: float32(t.Beta2), Epsilon: float32(t.Epsilon), Updates: f.step + 1, Average: float32(t.Average), Part: f.part, Parts: f.parts,
+		Step: uint32(f.step)*uint32(t.parts()) + uint32(f.part), Epoch: uint32(t.state.Epoch), Seed: t.Seed, Valid: f.images,
+	}
+}
+
+// sums are those of the batches of an update that have landed.
+type sums struct {
+	loss         float64
+	hits, images int
+}
+
+// landed takes in the result of a batch.
 func (t *Trainer) landed(f flight, r sparsenet.Result, err error) error {
 	switch {
 	case err != nil:
@@ -265,18 +296,26 @@ func (t *Trainer) landed(f flight, r sparsenet.Result, err error) error {
 	case r.NonFinite:
 		return fmt.Errorf("train: step %d, loss %g, learning rate %g: %w: lower the rate, or go on from the last checkpoint", f.step, r.Loss, f.rate, ErrNonFinite)
 	}
-	t.state.Step++
 	t.state.Position++
 	t.state.Loss += float64(r.Loss)
 	t.state.Correct += uint64(r.Hits)
 	t.state.Images += uint64(f.images)
+	if f.part == 0 {
+		t.sums = sums{}
+	}
+	s := &t.sums
+	s.loss, s.hits, s.images = s.loss+float64(r.Loss), s.hits+r.Hits, s.images+f.images
+	if f.part+1 < f.parts {
+		return nil
+	}
+	t.state.Step++
 	now := time.Now()
-	speed := float64(f.images) / now.Sub(t.last).Seconds()
+	loss, speed := s.loss/float64(f.parts), float64(s.images)/now.Sub(t.last).Seconds()
 	t.last = now
 	if t.Progress != nil {
-		t.Progress(Progress{int(t.state.Epoch), f.batch + 1, f.batches, t.state.Step, f.rate, float64(r.Loss), speed})
+		t.Progress(Progress{int(t.state.Epoch), f.batch + 1, f.batches, t.state.Step, f.rate, loss, speed})
 	}
-	return t.metric(KindStep, f.rate, float64(r.Loss), float64(r.Hits)/float64(f.images), speed, float64(r.GradientNorm))
+	return t.metric(KindStep, f.rate, loss, float64(s.hits)/float64(s.images), speed, float64(r.GradientNorm))
 }
 
 // finish closes an epoch: validation, metrics, checkpoint. One that was stopped,

@@ -26,6 +26,7 @@ type trainFlags struct {
 	resume    bool
 	force     bool
 	recipe    recipeFlags
+	parts     int
 	seed      uint64
 	every     uint64
 	keep      int
@@ -56,6 +57,7 @@ with the same bits.`,
 	s.BoolVar(&f.force, "force", false, "resume although data, schedule or configuration changed")
 	s.StringVar(&f.init, "init", "", "start from the parameters in this file: a checkpoint, or what sparsenet import reads")
 	f.recipe.add(c)
+	s.IntVar(&f.parts, "accumulate", 1, "batches whose mean gradient makes one update; a step is an update")
 	s.Uint64Var(&f.seed, "seed", 1, "of initialisation, order and augmentation")
 	s.Uint64Var(&f.every, "checkpoint-every", 0, "steps between checkpoints (default: one at the end of each epoch)")
 	s.IntVar(&f.keep, "keep", 2, "checkpoints to keep, beside the best")
@@ -157,7 +159,7 @@ func (f *trainFlags) prepare() (*trainPlan, error) {
 		}
 	}
 	p.options = sparsenet.Options{
-		Batch: r.Batch, Engine: e, Pad: r.Pad, Flip: r.Flip, Smoothing: float32(r.Smoothing), Recompute: f.recompute,
+		Batch: r.Batch, Engine: e, Pad: r.Pad, Flip: r.Flip, Smoothing: float32(r.Smoothing), Recompute: f.recompute, Accumulate: f.parts > 1,
 		Optimizer: r.Optimizer, Decays: r.DecayOn, Average: r.Average > 0, Init: r.Init, BNMomentum: r.BNMomentum,
 	}
 	if p.options.Mean, p.options.Std, err = r.Normalisation(p.set.Mean, p.set.Std); err != nil {
@@ -171,6 +173,8 @@ func (f *trainFlags) check() error {
 	switch {
 	case f.resume && f.out == "":
 		return usagef("--resume needs the run directory: --out DIR")
+	case f.parts < 1:
+		return usagef("--accumulate %d: want at least 1 batch", f.parts)
 	case f.maxTime < 0:
 		return usagef("--max-time %v: want a time such as 90m, or 0 for no limit", f.maxTime)
 	case f.keep < 1:
@@ -185,7 +189,7 @@ func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) 
 	t := &train.Trainer{
 		Model: m, Train: data.Loader{Set: p.set, Size: r.Batch, Seed: f.seed},
 		Epochs: r.Epochs, Seed: f.seed, LR: p.schedule, Plateau: r.Plateau(), Momentum: r.Momentum, Decay: r.Decay,
-		Beta2: r.Beta2, Epsilon: r.Epsilon, Clip: r.Clip, Average: r.Average, Every: f.every, Config: f.identity(p),
+		Beta2: r.Beta2, Epsilon: r.Epsilon, Clip: r.Clip, Average: r.Average, Every: f.every, Accumulate: f.parts, Config: f.identity(p),
 	}
 	if r.Valid > 0 {
 		kept, held, err := data.HoldOut(p.set.Len(), r.Valid, f.seed)
