@@ -58,11 +58,11 @@ func Check(dev *gpu.Device, c Case) (Result, error) {
 	return res, judge(&c, got[0], &res)
 }
 
-// kernels returns the kernels of steps, each once, in their order.
+// kernels returns the kernels that run steps, each once, in their order.
 func kernels(steps []ops.Step) (list []*shaders.Kernel) {
 	for _, s := range steps {
-		if !slices.Contains(list, s.Kernel) {
-			list = append(list, s.Kernel)
+		if k := s.Code(); !slices.Contains(list, k) {
+			list = append(list, k)
 		}
 	}
 	return list

@@ -27,6 +27,10 @@ func TestEveryKernelHasCases(t *testing.T) {
 	}
 	for _, k := range shaders.All {
 		assert.True(t, tested[k.Name], "%s is in no table", k.Name)
+		for _, f := range k.Half {
+			name := k.In(f.Precision).Name
+			assert.True(t, tested[name], "%s is in no table", name)
+		}
 	}
 }
 
@@ -49,7 +53,8 @@ func TestVerdict(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	i := gpu.Info{Name: "card", UUID: "u-1", Driver: "drv", DriverInfo: "1", DriverVersion: 7}
 	relu, stats := []*shaders.Kernel{&shaders.ReluFwd}, []*shaders.Kernel{&shaders.ReluBwd}
-	steps := []ops.Step{{Kernel: &shaders.ReluBwd}, {Kernel: &shaders.ReluFwd}}
+	maps := make([]ops.Planes, 3) // nothing is bound
+	steps := []ops.Step{{Kernel: &shaders.ReluBwd, Args: maps}, {Kernel: &shaders.ReluFwd, Args: maps}}
 	broken := errors.New("y: element 3: got 1, want 2")
 
 	v := verdictOf(t, dir, i, func(y *Tally) {
@@ -69,13 +74,20 @@ func TestVerdict(t *testing.T) {
 	assert.ErrorContains(t, err, "kernel relu_fwd failed the self-test on this device and driver at 20")
 	assert.ErrorContains(t, err, "relu: y: element 3: got 1, want 2")
 	assert.NoError(t, v.Allow(steps[:1]), "another kernel")
+	half := ops.Step{Kernel: &shaders.ReluFwd}
+	for range shaders.ReluFwd.Bindings {
+		b := NewBlock("x", 1, 1, 1, 1)
+		b.Precision = ops.FP16
+		half.Args = append(half.Args, ops.Planes{b.All()})
+	}
+	assert.NoError(t, v.Allow([]ops.Step{half}), "the kernel's form for 16 bits is another kernel")
 	assert.Equal(t, 2, v.Passed[1].Cases, "what was known before stays")
 
 	v = verdictOf(t, dir, i, func(y *Tally) { y.Add("relu", Result{Case: "a", Kernels: relu}, nil) })
 	assert.Error(t, v.Allow(steps), "another case that passes does not help")
 	changed := shaders.ReluFwd
 	changed.Module = "other"
-	assert.NoError(t, v.Allow([]ops.Step{{Kernel: &changed}}), "the kernel has been changed since")
+	assert.NoError(t, v.Allow([]ops.Step{{Kernel: &changed, Args: maps}}), "the kernel has been changed since")
 
 	for _, other := range []gpu.Info{
 		{UUID: "u-2", Driver: "drv", DriverInfo: "1", DriverVersion: 7},
