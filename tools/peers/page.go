@@ -276,7 +276,7 @@ func (c *Cold) write(b *strings.Builder) error {
 	}
 	fmt.Fprintf(b, "\n### First step\n\n%s, from the program's start to the end of its first step; %s UTC, commit %s. With empty caches: **%s s** at best, %s s in the "+
 		"median of %d; with what that left in them: **%s s**, %s s. Mesa keeps what it compiled in `~/.cache/mesa_shader_cache` or `$MESA_SHADER_CACHE_DIR`; "+
-		"CI keeps that folder from run to run. Other drivers' code lies in `$SPARSEVK_CACHE`, `~/.cache/sparsevk` without it. %d pipelines, whatever the depth:\n\n",
+		"a CI that keeps that folder from run to run starts warm. Other drivers' code lies in `$SPARSEVK_CACHE`, `~/.cache/sparsevk` without it. %d pipelines, whatever the depth:\n\n",
 		c.Net, c.When.Format("2006-01-02 15:04"), c.Commit, seconds(slices.Min(c.ColdMS)), seconds(median(c.ColdMS)), len(c.ColdMS),
 		seconds(slices.Min(c.WarmMS)), seconds(median(c.WarmMS)), len(costs.Pipelines))
 	b.WriteString("| kernel | dispatches | ms to compile |\n|---|---|---|\n")
