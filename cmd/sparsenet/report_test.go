@@ -13,7 +13,7 @@ import (
 func TestReport(t *testing.T) {
 	needDevice(t)
 	data, dir := tinyData(t), filepath.Join(t.TempDir(), "run")
-	_, errOut, code := execute(t, "train"+tinyFlags(data)+"--epochs 1 --out "+dir)
+	_, errOut, code := execute(t, "train"+tinyFlags(data)+"--epochs 1 --tensorboard --out "+dir)
 	require.Equal(t, exitSuccess, code, errOut)
 	assert.Empty(t, errOut)
 	for name, says := range map[string]string{
@@ -23,6 +23,11 @@ func TestReport(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, string(b), says)
 	}
+
+	events, err := filepath.Glob(filepath.Join(dir, "events.out.tfevents.*"))
+	require.NoError(t, err)
+	assert.Len(t, events, 1)
+	fails(t, exitUsage, "train --tensorboard", "--tensorboard needs the run directory: --out DIR")
 
 	out := filepath.Join(t.TempDir(), "page.html")
 	text, errOut, code := execute(t, "report "+dir+" --out "+out+" --curves "+out+".png")

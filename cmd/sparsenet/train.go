@@ -11,29 +11,31 @@ import (
 
 	"sparsevk/sparsenet"
 	"sparsevk/train"
+	"sparsevk/train/chart"
 	"sparsevk/train/data"
 )
 
 // trainFlags are the flags of `sparsenet train`.
 type trainFlags struct {
-	net       *netFlags
-	data      dataFlags
-	dev       deviceFlags
-	engine    engineFlag
-	recompute bool
-	out       string
-	init      string
-	resume    bool
-	force     bool
-	recipe    recipeFlags
-	parts     int
-	seed      uint64
-	every     uint64
-	keep      int
-	maxTime   time.Duration
-	notTest   bool
-	ui        bool
-	untested  bool
+	net         *netFlags
+	data        dataFlags
+	dev         deviceFlags
+	engine      engineFlag
+	recompute   bool
+	out         string
+	init        string
+	resume      bool
+	force       bool
+	recipe      recipeFlags
+	parts       int
+	seed        uint64
+	every       uint64
+	keep        int
+	maxTime     time.Duration
+	notTest     bool
+	ui          bool
+	tensorboard bool
+	untested    bool
 }
 
 // newTrainCommand makes `sparsenet train`.
@@ -64,6 +66,7 @@ with the same bits.`,
 	s.DurationVar(&f.maxTime, "max-time", 0, "stop training after this long, as in 90m, with a checkpoint (default: no limit)")
 	s.BoolVar(&f.notTest, "no-test", false, "do not evaluate the test set at the end")
 	s.BoolVar(&f.untested, "ignore-selftest", false, "use kernels that failed 'sparsenet selftest' on this device")
+	s.BoolVar(&f.tensorboard, "tensorboard", false, "also write an event file for TensorBoard into --out")
 	s.BoolVar(&f.ui, "ui", false, "show curves and progress on the terminal while it trains")
 	f.engine.add(c)
 	addRecompute(c, &f.recompute)
@@ -171,6 +174,8 @@ func (f *trainFlags) prepare() (*trainPlan, error) {
 // check refuses numbers that cannot be trained with.
 func (f *trainFlags) check() error {
 	switch {
+	case f.tensorboard && f.out == "":
+		return usagef("--tensorboard needs the run directory: --out DIR")
 	case f.resume && f.out == "":
 		return usagef("--resume needs the run directory: --out DIR")
 	case f.parts < 1:
@@ -221,6 +226,17 @@ func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) 
 	}
 	show.start(m, t)
 	t.Progress, t.Observe = show.step, show.observe
+	if f.tensorboard {
+		events, err := chart.OpenEvents(f.out, time.Now())
+		if err != nil {
+			return err
+		}
+		defer func() { noteError(cmd, "TensorBoard's events are not whole", events.Close()) }()
+		t.Observe = func(m train.Metric) {
+			show.observe(m)
+			events.Write(m)
+		}
+	}
 	ctx := cmd.Context()
 	if f.maxTime > 0 {
 		var cancel context.CancelFunc
@@ -258,8 +274,13 @@ func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) 
 // leavePictures draws what the run came to. A run whose pictures cannot be drawn has
 // still succeeded: that is told, no more.
 func (f *trainFlags) leavePictures(cmd *cobra.Command) {
-	if err := leavePictures(f.out); err != nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), "sparsenet: no pictures of the run:", err)
+	noteError(cmd, "no pictures of the run", leavePictures(f.out))
+}
+
+// noteError tells an error that ends nothing.
+func noteError(cmd *cobra.Command, what string, err error) {
+	if err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "sparsenet: %s: %v\n", what, err)
 	}
 }
 

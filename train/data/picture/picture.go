@@ -39,8 +39,13 @@ func Named(path string) bool {
 }
 
 // Decode reads one image. Of a GIF it is the first frame. The size is checked before
-// the pixels are decoded.
-func Decode(r io.Reader) (image.Image, error) {
+// the pixels are decoded. A decoder that panics has met a broken file.
+func Decode(r io.Reader) (m image.Image, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			m, err = nil, fmt.Errorf("picture: its decoder panics: %v", p)
+		}
+	}()
 	b, err := io.ReadAll(io.LimitReader(r, MaxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("picture: %w", err)
@@ -57,8 +62,7 @@ func Decode(r io.Reader) (image.Image, error) {
 	case c.Width < 1 || c.Height < 1 || c.Width > MaxPixels/c.Height:
 		return nil, fmt.Errorf("picture: %d×%d pixels, 1 to %d are read", c.Width, c.Height, MaxPixels)
 	}
-	m, _, err := image.Decode(bytes.NewReader(b))
-	if err != nil {
+	if m, _, err = image.Decode(bytes.NewReader(b)); err != nil {
 		return nil, fmt.Errorf("picture: %w", err)
 	}
 	if s := m.Bounds(); s.Dx() < 1 || s.Dy() < 1 {
