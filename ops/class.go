@@ -55,11 +55,26 @@ const (
 var profiles = [...]profile{
 	Plain:  {name: "plain", cpu: true},
 	Quad:   {name: "quad", cpu: true, lanes: quadLanes, texels: DefaultRange / 16, rules: []rule{{variant: QuadForm}}},
-	Small:  {name: "small", shared: 16 << 10, invocations: 128},
-	NVIDIA: {name: "nvidia", vendor: vendorNVIDIA, shared: 32 << 10, invocations: 256},
-	RDNA:   {name: "rdna", vendor: vendorAMD, least: 32, shared: 32 << 10, invocations: 256},
-	GCN:    {name: "gcn", vendor: vendorAMD, shared: 32 << 10, invocations: 256},
-	Intel:  {name: "intel", vendor: vendorIntel, shared: 32 << 10, invocations: 256},
+	Small:  {name: "small", shared: 16 << 10, invocations: 128, rules: tileRules("tile-16k", "tile-32x64")},
+	NVIDIA: {name: "nvidia", vendor: vendorNVIDIA, shared: 32 << 10, invocations: 256, rules: tileRules("tile-32k", "tile-32x256", "tile-64x128", "tile-32x128")},
+	RDNA:   {name: "rdna", vendor: vendorAMD, least: 32, shared: 32 << 10, invocations: 256, rules: tileRules("tile-32k", "tile-32x256", "tile-64x128", "tile-32x128")},
+	GCN:    {name: "gcn", vendor: vendorAMD, shared: 32 << 10, invocations: 256, rules: tileRules("tile-32k", "tile-32x128")},
+	Intel:  {name: "intel", vendor: vendorIntel, shared: 32 << 10, invocations: 256, rules: tileRules("tile-16k", "tile-32x64")},
+}
+
+// tileRules returns the rules of a class with tiles: the variant of weight
+// gradients, and those of all else in the order of preference. Planes of 16x16
+// pixels at batch 64 and smaller take small tiles, since there are few, and up to
+// 16 channels narrow ones.
+func tileRules(weights Variant, tiles ...Variant) []rule {
+	rules := []rule{{role: WeightsRole, variant: weights}, {role: WeightsRole, variant: "tile-16k"}, {pixels: 64 * 16 * 16, variant: "tile-32x64"}}
+	if tiles[0] != "tile-32x64" {
+		rules = append(rules, rule{makes: 16, variant: "tile-16x256"})
+	}
+	for _, v := range tiles {
+		rules = append(rules, rule{variant: v})
+	}
+	return append(rules, rule{variant: "tile-32x64"})
 }
 
 // preference is the order in which ClassOf asks the classes.

@@ -72,7 +72,8 @@ type Conv struct {
 	forms   struct{ forward, weights Variant }
 	quad    *quadConv // of the quad form of Forward
 	wgrad   quadWgrad // of the quad form of BackwardWeights
-	data    *quadData // made when the data gradient is first asked for
+	tiles   tileWgrad // of the tile forms of BackwardWeights
+	data    dataForm  // chosen when the data gradient is first asked for
 }
 
 // NewConv completes a convolution: it creates the workspace of the weight
@@ -123,20 +124,36 @@ func (o *Conv) task(r Role) Task {
 func (o *Conv) choose() {
 	shape, quads := o.Env.quads(o.Geometry, o.X[0].Block)
 	quads = quads && o.B.Block == nil && o.DB.Block == nil
-	fits := func(v Variant) bool { return v == QuadForm && quads }
-	o.forms.forward = o.Env.choose(o.task(ForwardRole), fits)
-	if o.forms.forward == QuadForm {
+	bias := o.B.Block != nil || o.DB.Block != nil
+	o.forms.forward = o.Env.choose(o.task(ForwardRole), func(v Variant) bool {
+		_, tiles := o.Env.tile(v, ForwardRole, o.Geometry, o.X[0].Block, o.K())
+		return v == QuadForm && quads || tiles && !bias
+	})
+	switch o.forms.forward {
+	case PlainForm:
+	case QuadForm:
 		o.quad = newQuadConv(o, shape)
 		o.measure()
+	default:
+		tile, _ := o.Env.tile(o.forms.forward, ForwardRole, o.Geometry, o.X[0].Block, o.K())
+		o.measureTiles(tile)
 	}
 	o.split = o.splits()
 	if o.DW.Block == nil { // nothing is trained
 		return
 	}
-	o.forms.weights = o.Env.choose(o.task(WeightsRole), fits)
-	if o.forms.weights == QuadForm {
+	o.forms.weights = o.Env.choose(o.task(WeightsRole), func(v Variant) bool {
+		_, tiles := o.tileWgrad(v)
+		return v == QuadForm && quads || tiles && !bias
+	})
+	switch o.forms.weights {
+	case PlainForm:
+	case QuadForm:
 		o.wgrad = newQuadWgrad(o)
 		o.split = splits{n: o.wgrad.splits}
+	default:
+		o.tiles, _ = o.tileWgrad(o.forms.weights)
+		o.split = splits{n: o.tiles.splits}
 	}
 }
 

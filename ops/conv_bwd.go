@@ -38,12 +38,9 @@ func (g Geometry) dataMACs(x, dy *Block, c, k uint32) uint64 {
 func (o *Conv) BackwardData(dx View, acc bool) []Step {
 	r := Reader{Label: o.Label, Geometry: o.Geometry, DY: o.DY, W: o.W, Cj: o.C()}
 	if o.data == nil {
-		o.data = newQuadData(o.Env, o.Label, r, dx)
+		o.data = newData(o.Env, o.Label, r, dx)
 	}
-	if o.data != nil {
-		return o.data.steps(o.Env, o.Label, r, dx, acc)
-	}
-	return dataSteps(o.Env, o.Label, r, dx, acc)
+	return o.data.steps(o.Env, o.Label, r, dx, acc)
 }
 
 // dataSteps returns the steps that write, or add, the data gradient of r to dx,

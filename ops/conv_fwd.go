@@ -48,8 +48,12 @@ func (t tile) groups(count uint64, k uint32) [3]uint32 {
 // Forward reads X, Links, W and B and writes Y, and Tiles if there are any.
 func (o *Conv) Forward() []Step {
 	o.setLinks()
-	if o.forms.forward == QuadForm {
+	switch o.forms.forward {
+	case PlainForm:
+	case QuadForm:
 		return o.quadForward()
+	default:
+		return o.tileForward()
 	}
 	var steps []Step
 	k0 := uint32(0)

@@ -61,11 +61,14 @@ func (o *Conv) BackwardWeights() []Step {
 	for k0, dy := range starts(o.Env.runs(o.DY)) {
 		c0 := uint32(0)
 		for _, x := range o.Env.split(o.X) {
-			if o.forms.weights == QuadForm {
-				steps = append(steps, o.quadWeightStep(x, c0, dy, k0, dst))
-			} else {
-				steps = append(steps, o.weightStep(x, c0, dy, k0, dst))
+			step := o.tileWeightStep
+			switch o.forms.weights {
+			case PlainForm:
+				step = o.weightStep
+			case QuadForm:
+				step = o.quadWeightStep
 			}
+			steps = append(steps, step(x, c0, dy, k0, dst))
 			c0 += x.C()
 		}
 	}

@@ -51,10 +51,10 @@ type Gather struct {
 	// keeps sums. Readers in one gather or in several, in one order, give one result.
 	Begun, Open bool
 
-	batches []*batch    // readers of one geometry each
-	partial *Block      // (dbeta, dgamma) of every reader, channel and workgroup
-	table   *Block      // entries of the gather, then of the merge
-	data    []*quadData // of the readers without Act, where the quad form serves
+	batches []*batch   // readers of one geometry each
+	partial *Block     // (dbeta, dgamma) of every reader, channel and workgroup
+	table   *Block     // entries of the gather, then of the merge
+	data    []dataForm // of the readers without Act
 }
 
 // source says how the gradient of what a reader reads comes from its DY.
@@ -86,7 +86,9 @@ type batch struct {
 	tile    tile
 	groups  [3]uint32 // over all channels; y is that of a run
 	entries []entry
-	quad    *quadGather // nil: the plain form
+	form    Variant
+	quad    *quadGather // of the quad form
+	shape   tileShape   // of the tile forms
 }
 
 // entry is one reader's part of DY that can be bound: output channels [k0, k0+DY.C()).
@@ -137,7 +139,7 @@ func NewGather(g Gather) *Gather {
 			b.quad.complete(o, b)
 		}
 	}
-	o.data = make([]*quadData, len(o.Readers))
+	o.data = make([]dataForm, len(o.Readers))
 	o.partial = Vector(o.Label+"/partial", Workspace, 2*int(pairs))
 	o.table = o.Env.Tables.Add(o.Label+"/readers", len(o.runs())*entries*gatherWords+act*mergeWords)
 	return o
@@ -170,7 +172,7 @@ func (o *Gather) check(r Reader) {
 
 // batchOf returns the batch of readers like r.
 func (o *Gather) batchOf(r Reader) *batch {
-	b := &batch{Geometry: r.Geometry, source: r.source(), p: r.DY.Block.H, q: r.DY.Block.W}
+	b := &batch{Geometry: r.Geometry, source: r.source(), p: r.DY.Block.H, q: r.DY.Block.W, form: PlainForm}
 	if b.source != fromConv {
 		b.Geometry = Geometry{R: 1, S: 1, Stride: 1}
 	}
@@ -202,9 +204,18 @@ func (o *Gather) choose(b *batch) {
 		}
 	}
 	shape, quads := o.Env.quads(b.Geometry, x)
-	if o.Env.choose(t, func(v Variant) bool { return v == QuadForm && quads }) == QuadForm {
+	b.form = o.Env.choose(t, func(v Variant) bool {
+		_, tiles := o.Env.tile(v, GatherRole, b.Geometry, x, o.X.C())
+		return v == QuadForm && quads || tiles
+	})
+	switch b.form {
+	case PlainForm:
+	case QuadForm:
 		b.quad = &quadGather{shape: shape.gather()}
 		b.groups = [3]uint32{b.quad.shape.groups(), 1, 1}
+	default:
+		b.shape, _ = o.Env.tile(b.form, GatherRole, b.Geometry, x, o.X.C())
+		b.groups = b.shape.groups(o.X.C())
 	}
 }
 
@@ -248,13 +259,9 @@ func (o *Gather) plusSteps() []Step {
 			continue
 		}
 		if o.data[i] == nil {
-			o.data[i] = newQuadData(o.Env, fmt.Sprintf("%s/%d", o.Label, i), r, o.Plus)
+			o.data[i] = newData(o.Env, fmt.Sprintf("%s/%d", o.Label, i), r, o.Plus)
 		}
-		if d := o.data[i]; d != nil {
-			steps = append(steps, d.steps(o.Env, o.Label, r, o.Plus, written)...)
-		} else {
-			steps = append(steps, dataSteps(o.Env, o.Label, r, o.Plus, written)...)
-		}
+		steps = append(steps, o.data[i].steps(o.Env, o.Label, r, o.Plus, written)...)
 		written = true
 	}
 	return steps

@@ -72,6 +72,18 @@ func (o *Gather) gatherStep(b *batch, es []entry, c0 uint32, run []View, first b
 		N: x0.N, H: x0.H, W: x0.W, P: b.p, Q: b.q,
 	}
 	groups := b.groups
+	if b.form != PlainForm {
+		groups[1] = b.shape.groups(run[0].C())[1]
+		tile := shaders.TileGatherPush(push)
+		s := Step{
+			Label: o.Label + "/tile_gather", Kernel: &shaders.TileGather, Form: b.form, Spec: b.shape.spec(), Shared: b.shape.shared(),
+			Args: []Planes{in[0], in[1], in[2], x, words, g, in[3]}, Push: &tile, Groups: groups,
+		}
+		for _, e := range es {
+			s.MACs += b.dataMACs(x0, e.dy.Block, run[0].C(), e.dy.C())
+		}
+		return s
+	}
 	groups[1] = ceilDiv(run[0].C(), b.tile.kt)
 	s := Step{
 		Label: o.Label + "/conv_gather", Kernel: &shaders.ConvGather, Spec: append(b.tile.spec(b.Geometry), uint32(b.source)),

@@ -65,16 +65,9 @@ type quadData struct {
 	links *Block
 }
 
-// newQuadData returns the quad form of the data gradient of r to dx, or nil where
-// the plain form must serve.
-func newQuadData(e *Env, label string, r Reader, dx View) *quadData {
-	s, ok := e.quads(r.Geometry, dx.Block)
-	x := dx.Block
-	v := e.choose(Task{Role: DataRole, Geometry: r.Geometry, N: x.N, H: x.H, W: x.W, C: dx.C(), K: r.DY.C()},
-		func(v Variant) bool { return v == QuadForm && ok && !s.pool })
-	if v != QuadForm {
-		return nil
-	}
+// newQuadData returns the quad form of the data gradient of r to dx, which cuts
+// maps as s says.
+func newQuadData(e *Env, label string, r Reader, dx View, s quadShape) *quadData {
 	outs := s.outs(dx.C(), false)
 	blocks := ceilDiv(dx.C(), outs)
 	pack := newQuadPack(e, label+"/data", s, outs, blocks*r.DY.C(), int(blocks)*e.segments(Planes{r.DY}))

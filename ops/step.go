@@ -14,6 +14,11 @@ type Step struct {
 	Args   []Planes        // one per binding, in binding order; Kernel says which are written
 	Push   any             // pointer to the kernel's generated push struct; nothing that changes between training steps
 	Groups [3]uint32
+	// Form names the variant where kernels of one name have several, and Shared is
+	// the shared memory in bytes where Spec decides it (0: what the kernel has by
+	// default).
+	Form   Variant
+	Shared uint32
 	MACs   uint64 // multiply-accumulates that this dispatch executes, for counts and GFLOP/s
 }
 

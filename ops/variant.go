@@ -128,3 +128,19 @@ func (e *Env) Choices() []Choice {
 
 // Misfits returns what the tuning names for tasks whose shape it does not take.
 func (e *Env) Misfits() []Choice { return e.misfits }
+
+// Variants returns the variants that tasks of a role may have, the plain form first.
+// Which of them take a shape is told by Misfits after the op was made.
+func Variants(r Role) []Variant {
+	all := []Variant{PlainForm, QuadForm}
+	if r == WeightsRole {
+		for _, t := range weightTilings {
+			all = append(all, t.name)
+		}
+		return all
+	}
+	for _, t := range tilings {
+		all = append(all, t.name)
+	}
+	return all
+}

@@ -65,6 +65,10 @@ var All = []*Kernel{
 	&StatsTile,
 	&SumFwd,
 	&Swap,
+	&TileFwd,
+	&TileFwdAcc,
+	&TileGather,
+	&TileWgrad,
 }
 
 // -- struct View
@@ -2585,4 +2589,262 @@ type SwapPush struct {
 	N uint32
 	X View
 	Y View
+}
+
+// -- kernel tile_fwd
+
+//go:embed spv/tile_fwd.spv
+var tileFwdSPV []byte
+
+//go:embed spv/tile_fwd.fp16.spv
+var tileFwdSPVFP16 []byte
+
+//go:embed spv/tile_fwd.bf16.spv
+var tileFwdSPVBF16 []byte
+
+// TileFwd is tile_fwd.comp.
+var TileFwd = Kernel{
+	Name:  "tile_fwd",
+	SPIRV: tileFwdSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "links", Type: Storage, Access: Read},
+		{Name: "w", Type: Storage, Access: Read},
+		{Name: "y", Type: Storage, Access: Write, Map: true},
+		{Name: "tiles", Type: Storage, Access: Write},
+	},
+	PushBytes: 48,
+	Push:      (*TileFwdPush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x80},
+		{Name: "TK", Default: 0x8},
+		{Name: "TP", Default: 0x8},
+		{Name: "GK", Default: 0x4},
+		{Name: "CB", Default: 0x4},
+		{Name: "KS", Default: 0x3},
+		{Name: "POOL", Default: 0x0},
+		{Name: "H", Default: 0x20},
+		{Name: "W", Default: 0x20},
+		{Name: "ROWS", Default: 0xa},
+		{Name: "ACT", Default: 0x1},
+		{Name: "STATS", Default: 0x0},
+		{Name: "TURNED", Default: 0x0},
+	},
+	Local:       [3]uint32{128, 1, 1},
+	LocalID:     [3]int{0, -1, -1},
+	SharedBytes: 13632,
+	Source:      "2fa8e1b31a923c50fad6a9532766bcc81b8f176601a861f4002f584cac5e4b95",
+	Module:      "b8176a396f0430959cd62d3354bc774b0a4d4f6841c6717c4d14669895accba6",
+	Half: []Form{
+		{Precision: FP16, SPIRV: tileFwdSPVFP16, Module: "1340bb925447a771fc68da83746c52b0e385fbae19edf5bfaed31b160e387be6"},
+		{Precision: BF16, SPIRV: tileFwdSPVBF16, Module: "7bfd52266b1f1396d1187d1531c9aa8535e98fc8806932bbd2f126ca7ee97255"},
+	},
+}
+
+// TileFwdPush holds the push constants of tile_fwd.comp.
+type TileFwdPush struct {
+	Y     View
+	K     uint32
+	C     uint32
+	Link  uint32
+	WBase uint32
+	WOut  uint32
+	WIn   uint32
+	N     uint32
+	H     uint32
+	W     uint32
+	Tiles uint32
+}
+
+// -- kernel tile_fwd_acc
+
+//go:embed spv/tile_fwd_acc.spv
+var tileFwdAccSPV []byte
+
+//go:embed spv/tile_fwd_acc.fp16.spv
+var tileFwdAccSPVFP16 []byte
+
+//go:embed spv/tile_fwd_acc.bf16.spv
+var tileFwdAccSPVBF16 []byte
+
+// TileFwdAcc is tile_fwd_acc.comp.
+var TileFwdAcc = Kernel{
+	Name:  "tile_fwd_acc",
+	SPIRV: tileFwdAccSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "links", Type: Storage, Access: Read},
+		{Name: "w", Type: Storage, Access: Read},
+		{Name: "y", Type: Storage, Access: ReadWrite, Map: true},
+		{Name: "tiles", Type: Storage, Access: Write},
+	},
+	PushBytes: 48,
+	Push:      (*TileFwdAccPush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x80},
+		{Name: "TK", Default: 0x8},
+		{Name: "TP", Default: 0x8},
+		{Name: "GK", Default: 0x4},
+		{Name: "CB", Default: 0x4},
+		{Name: "KS", Default: 0x3},
+		{Name: "POOL", Default: 0x0},
+		{Name: "H", Default: 0x20},
+		{Name: "W", Default: 0x20},
+		{Name: "ROWS", Default: 0xa},
+		{Name: "ACT", Default: 0x1},
+		{Name: "STATS", Default: 0x0},
+		{Name: "TURNED", Default: 0x0},
+	},
+	Local:       [3]uint32{128, 1, 1},
+	LocalID:     [3]int{0, -1, -1},
+	SharedBytes: 13632,
+	Source:      "abb9b719f154b7c46aae09a91bb18eb965bd4a5757a87301da9b7ca77609ec17",
+	Module:      "35f1fa96bd3301cef0faae0c67877c8af9629e9ee78ec25316ae08346432eecb",
+	Half: []Form{
+		{Precision: FP16, SPIRV: tileFwdAccSPVFP16, Module: "1efb27381e8c1b4eaed117cbebfee75fedb2ea52994d65d1025cfc2469d82c56"},
+		{Precision: BF16, SPIRV: tileFwdAccSPVBF16, Module: "3c9e201ca438221621eedabb9fcb349b4c6f282850209ae5e5451813134ac733"},
+	},
+}
+
+// TileFwdAccPush holds the push constants of tile_fwd_acc.comp.
+type TileFwdAccPush struct {
+	Y     View
+	K     uint32
+	C     uint32
+	Link  uint32
+	WBase uint32
+	WOut  uint32
+	WIn   uint32
+	N     uint32
+	H     uint32
+	W     uint32
+	Tiles uint32
+}
+
+// -- kernel tile_gather
+
+//go:embed spv/tile_gather.spv
+var tileGatherSPV []byte
+
+//go:embed spv/tile_gather.fp16.spv
+var tileGatherSPVFP16 []byte
+
+//go:embed spv/tile_gather.bf16.spv
+var tileGatherSPVBF16 []byte
+
+// TileGather is tile_gather.comp.
+var TileGather = Kernel{
+	Name:  "tile_gather",
+	SPIRV: tileGatherSPV,
+	Bindings: []Binding{
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
+		{Name: "w", Type: Storage, Access: Read},
+		{Name: "links", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "table", Type: Storage, Access: Read},
+		{Name: "g", Type: Storage, Access: ReadWrite},
+		{Name: "partial", Type: Storage, Access: Write},
+	},
+	PushBytes: 52,
+	Push:      (*TileGatherPush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x80},
+		{Name: "TK", Default: 0x8},
+		{Name: "TP", Default: 0x8},
+		{Name: "GK", Default: 0x4},
+		{Name: "CB", Default: 0x4},
+		{Name: "KS", Default: 0x3},
+		{Name: "POOL", Default: 0x0},
+		{Name: "H", Default: 0x20},
+		{Name: "W", Default: 0x20},
+		{Name: "ROWS", Default: 0xa},
+	},
+	Local:       [3]uint32{128, 1, 1},
+	LocalID:     [3]int{0, -1, -1},
+	SharedBytes: 13632,
+	Source:      "400f79a09b00db65f3db734c7797b32cb3ecef9c01e56888fbdb4001b3f84acf",
+	Module:      "9a009d5e99e1cb2a147ae94d7e5d7864b04bb1503806f6aa3f3279301c17df23",
+	Half: []Form{
+		{Precision: FP16, SPIRV: tileGatherSPVFP16, Module: "610d8725e8b856bcb3080b95961d7c36af0fc96703e403fcae50ab854d763ef1"},
+		{Precision: BF16, SPIRV: tileGatherSPVBF16, Module: "36099ce795d1c337664c00ddd76eb3ee9c6be733b66d246a95c61409e310b669"},
+	},
+}
+
+// TileGatherPush holds the push constants of tile_gather.comp.
+type TileGatherPush struct {
+	X       View
+	G       View
+	C       uint32
+	Table   uint32
+	Readers uint32
+	Add     uint32
+	N       uint32
+	H       uint32
+	W       uint32
+	P       uint32
+	Q       uint32
+}
+
+// -- kernel tile_wgrad
+
+//go:embed spv/tile_wgrad.spv
+var tileWgradSPV []byte
+
+//go:embed spv/tile_wgrad.fp16.spv
+var tileWgradSPVFP16 []byte
+
+//go:embed spv/tile_wgrad.bf16.spv
+var tileWgradSPVBF16 []byte
+
+// TileWgrad is tile_wgrad.comp.
+var TileWgrad = Kernel{
+	Name:  "tile_wgrad",
+	SPIRV: tileWgradSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "links", Type: Storage, Access: Read},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
+		{Name: "dst", Type: Storage, Access: Write},
+	},
+	PushBytes: 48,
+	Push:      (*TileWgradPush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x48},
+		{Name: "TK", Default: 0x4},
+		{Name: "TC", Default: 0x4},
+		{Name: "GK", Default: 0x6},
+		{Name: "GC", Default: 0x4},
+		{Name: "KS", Default: 0x3},
+		{Name: "POOL", Default: 0x0},
+		{Name: "H", Default: 0x20},
+		{Name: "W", Default: 0x20},
+		{Name: "PIXELS", Default: 0x20},
+		{Name: "ROWS", Default: 0x3},
+		{Name: "AT_ONCE", Default: 0x4},
+		{Name: "ACT", Default: 0x1},
+	},
+	Local:       [3]uint32{72, 1, 1},
+	LocalID:     [3]int{0, -1, -1},
+	SharedBytes: 12096,
+	Source:      "b273234db0ea3d802efaffb6a68f5fdeddc9628fe949a80cb70c7f8108357836",
+	Module:      "8bc558a863f8b28bb99fdee22e1e983659bd0a487ae6f8c31c83a02b9eb4ce61",
+	Half: []Form{
+		{Precision: FP16, SPIRV: tileWgradSPVFP16, Module: "09bfd3bbe696e2c9756a9669b3f05471d62ce4fb45cea373901fa46f0fc18f39"},
+		{Precision: BF16, SPIRV: tileWgradSPVBF16, Module: "9adeca10fc2bb6da20280d9fc082b8de24dd57cef3ae220e24772de4639869e8"},
+	},
+}
+
+// TileWgradPush holds the push constants of tile_wgrad.comp.
+type TileWgradPush struct {
+	DY    View
+	K     uint32
+	C     uint32
+	Link  uint32
+	Steps uint32
+	Row   uint32
+	Dst   uint32
+	Split uint32
+	N     uint32
+	H     uint32
+	W     uint32
 }

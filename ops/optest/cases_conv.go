@@ -2,6 +2,7 @@ package optest
 
 import (
 	"fmt"
+	"slices"
 
 	"sparsevk/ops"
 	"sparsevk/ops/ref"
@@ -84,8 +85,9 @@ type convOptions struct {
 	limit     uint64
 	act, bias bool
 	class     ops.Class
-	measure   bool // leave the statistics of y
-	many      bool // read several views, out of order and from two blocks
+	measure   bool        // leave the statistics of y
+	many      bool        // read several views, out of order and from two blocks
+	form      ops.Variant // the variant of every kernel that has it; empty: what the class takes
 }
 
 func (o convOptions) String() string {
@@ -120,6 +122,21 @@ func geometry(g ref.Geometry) ops.Geometry {
 	return ops.Geometry{R: uint32(g.R), S: uint32(g.S), Stride: uint32(g.Stride), Pad: uint32(g.Pad), Pool: g.Pool}
 }
 
+// forced returns env with variant v, unless it is empty, for every task that has it.
+func forced(env *ops.Env, v ops.Variant) *ops.Env {
+	if v != "" {
+		env.Tuning = ops.Tuning{}
+		for _, r := range []ops.Role{ops.ForwardRole, ops.DataRole, ops.GatherRole, ops.WeightsRole} {
+			for _, g := range []ref.Geometry{same3, point, pooling} {
+				if slices.Contains(ops.Variants(r), v) {
+					env.Tuning[ops.Task{Role: r, Geometry: geometry(g)}.Family()] = v
+				}
+			}
+		}
+	}
+	return env
+}
+
 // classOf returns an Env of a class of device with the given largest range.
 func classOf(class ops.Class, limit uint64) *ops.Env {
 	env := envOf(limit)
@@ -135,7 +152,7 @@ func newConv(s convShape, o convOptions) *convRun {
 	w := NewBlock("w", s.k*s.c*s.g.R*s.g.S, 1, 1, 1)
 	run.dw, run.db = like("dw", w), vector("db", s.k)
 	run.w, run.dy = ref.Random(r.Rand, s.k, s.c, s.g.R, s.g.S), r.normal(dy)
-	conv := ops.Conv{Env: classOf(o.class, o.limit), Label: "conv", Geometry: geometry(s.g), Act: o.act, Measure: o.measure, X: x,
+	conv := ops.Conv{Env: forced(classOf(o.class, o.limit), o.form), Label: "conv", Geometry: geometry(s.g), Act: o.act, Measure: o.measure, X: x,
 		W: w.All(), Y: y.All(), DY: dy.All(), DW: run.dw.All()}
 	values := map[*ops.Block]*ref.Tensor{}
 	for _, b := range blocks {

@@ -44,7 +44,12 @@ func gatherCases() []Case {
 }
 
 func plainGather(seed uint64, s [4]int, limit uint64, readers ...gatherReader) Case {
-	c, made, want, plus := gatherCase(seed, s, envOf(limit), readers)
+	return gatherIn(envOf(limit), seed, s, readers)
+}
+
+// gatherIn is a gather in env, with all that it leaves.
+func gatherIn(env *ops.Env, seed uint64, s [4]int, readers []gatherReader) Case {
+	c, made, want, plus := gatherCase(seed, s, env, readers)
 	c.Out = []Want{wants("g", made.G, want.G), wants("coef", made.Coef.All(), want.Coef)}
 	if made.Plus.Block != nil {
 		c.Out = append(c.Out, wants("plus", plus.All(), want.Plus))

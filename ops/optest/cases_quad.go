@@ -52,7 +52,7 @@ func quadCases() []Case {
 	var cases []Case
 	for i, s := range quadShapes {
 		o := convOptions{seed: uint64(100 + i), limit: ops.DefaultRange, class: ops.Quad, act: true, many: i%2 == 0 && s.c > 2}
-		cases = append(cases, quadMeasured(s, o), convWeights(s, o), quadData(s, uint64(200+i), ops.DefaultRange, i%4 == 1))
+		cases = append(cases, measured(s, o), convWeights(s, o), quadData(s, uint64(200+i), ops.DefaultRange, i%4 == 1))
 		if i%6 == 0 { // every pipeline costs a second to compile
 			o.act = false
 			cases = append(cases, s.widened(convForward(s, o)), convWeights(s, o))
@@ -65,10 +65,10 @@ func quadCases() []Case {
 		o := convOptions{seed: 140, limit: limit, class: ops.Quad, act: act}
 		cuts = append(cuts, cut.widened(convForward(cut, o)), convWeights(cut, o))
 	}
-	cuts = append(cuts, quadData(cut, 141, limit, false), quadData(cut, 142, limit, true), quadMeasured(cut, convOptions{seed: 145, limit: limit, class: ops.Quad, act: true}))
+	cuts = append(cuts, quadData(cut, 141, limit, false), quadData(cut, 142, limit, true), measured(cut, convOptions{seed: 145, limit: limit, class: ops.Quad, act: true}))
 	cut.g = point
 	o := convOptions{seed: 143, limit: limit, class: ops.Quad, act: true}
-	cuts = append(cuts, convForward(cut, o), convWeights(cut, o), quadData(cut, 144, limit, true), quadMeasured(cut, o))
+	cuts = append(cuts, convForward(cut, o), convWeights(cut, o), quadData(cut, 144, limit, true), measured(cut, o))
 	for _, c := range cuts {
 		mustBeQuad(c)
 	}
@@ -114,10 +114,14 @@ func quadData(s convShape, seed, limit uint64, acc bool) Case {
 		Out:   []Want{wants("dx", dx.All(), want)}})
 }
 
-// quadMeasured runs a convolution that leaves the statistics of its tiles where
+// measured runs a convolution that leaves the statistics of its tiles where
 // it can, and the merge of them.
-func quadMeasured(s convShape, o convOptions) Case {
-	y := s.widened(convForward(s, o)).Out[0]
+func measured(s convShape, o convOptions) Case {
+	forward := convForward(s, o)
+	if o.class == ops.Quad {
+		forward = s.widened(forward)
+	}
+	y := forward.Out[0]
 	o.measure = true
 	run := newConv(s, o)
 	y.View = run.op.Y

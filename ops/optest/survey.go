@@ -11,8 +11,8 @@ import (
 )
 
 // Unfit returns why dev cannot run the table of op, or nil. Tables whose names
-// begin with quad, and those called fp16 and bf16, are of kernels that do not run
-// everywhere.
+// begin with quad or end with wide, and those called fp16 and bf16, are of kernels
+// that do not run everywhere.
 func Unfit(dev *gpu.Device, op string) error {
 	if strings.HasPrefix(op, "quad") {
 		return FitsQuad(dev)
@@ -20,12 +20,19 @@ func Unfit(dev *gpu.Device, op string) error {
 	if p, err := ops.ParsePrecision(op); err == nil && p != ops.FP32 && !dev.Info().Features.Storage16 {
 		return gpu.ErrNoStorage16
 	}
+	if strings.HasSuffix(op, "_wide") {
+		return fits(ops.NVIDIA, dev)
+	}
 	return nil
 }
 
 // FitsQuad returns why dev cannot run the quad kernels, or nil.
 func FitsQuad(dev *gpu.Device) error {
-	if err := ops.Quad.Fits(record.Traits(dev)); err != nil {
+	return fits(ops.Quad, dev)
+}
+
+func fits(class ops.Class, dev *gpu.Device) error {
+	if err := class.Fits(record.Traits(dev)); err != nil {
 		return fmt.Errorf("%s: %w", dev.Info().Name, err)
 	}
 	return nil

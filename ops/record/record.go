@@ -54,7 +54,7 @@ func lower(dev *gpu.Device, m *Memory, s *ops.Step) (gpu.Dispatch, error) {
 		return gpu.Dispatch{}, fmt.Errorf("%d arguments for the %d bindings of %s", len(s.Args), len(k.Bindings), k.Name)
 	}
 	k := s.Code()
-	p, err := Pipeline(dev, k, s.Spec)
+	p, err := pipeline(dev, k, s.Spec, s.Shared)
 	if err != nil {
 		return gpu.Dispatch{}, err
 	}
@@ -79,7 +79,17 @@ func lower(dev *gpu.Device, m *Memory, s *ops.Step) (gpu.Dispatch, error) {
 
 // Pipeline returns the pipeline of k with the specialization constants spec.
 func Pipeline(dev *gpu.Device, k *shaders.Kernel, spec []uint32) (*gpu.Pipeline, error) {
-	return dev.Pipeline(shader(k, spec), spec)
+	return pipeline(dev, k, spec, 0)
+}
+
+// pipeline is Pipeline for a kernel that takes so many bytes of shared memory under
+// spec; 0 is what it takes by default.
+func pipeline(dev *gpu.Device, k *shaders.Kernel, spec []uint32, shared uint32) (*gpu.Pipeline, error) {
+	s := shader(k, spec)
+	if shared > 0 {
+		s.SharedBytes = shared
+	}
+	return dev.Pipeline(s, spec)
 }
 
 // shader describes k to package gpu, which does not know package shaders.

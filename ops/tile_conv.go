@@ -1,0 +1,97 @@
+package ops
+
+import "sparsevk/shaders"
+
+// measureTiles makes the block for the statistics of the tile form, if they are
+// wanted and if workgroups make whole tiles.
+func (o *Conv) measureTiles(s tileShape) {
+	if g := s.groups(o.K()); o.Measure && s.whole() {
+		o.Tiles = &Block{Name: o.Label + "/tiles", Purpose: Workspace, C: o.K(), N: 1, H: g[0] * g[2], W: 2}
+		o.Tile = s.gu * s.tp
+	}
+}
+
+// tileStep is one dispatch of the tile form: input channels x to the channels of y.
+type tileStep struct {
+	shape  tileShape
+	form   Variant
+	x      Planes
+	links  *Block
+	link   uint32 // index of the first link of x
+	w      View   // weights from the first of x to the first of y on
+	out    uint32 // elements from those of an output channel to the next
+	in     uint32 // and of an input channel
+	turned bool   // a data gradient
+	y      View
+	act    bool
+	acc    bool
+	tiles  View // where to leave the statistics; the zero View: nowhere
+}
+
+func (t tileStep) step(label string) Step {
+	s, x, y := t.shape, t.x[0].Block, t.y
+	w, links, tiles, first := Planes{t.w}, Planes{t.links.All()}, Planes{y}, uint32(0)
+	if t.tiles.Block != nil {
+		tiles = Planes{t.tiles}
+		first = tiles.Base(t.tiles) / 2
+	}
+	push := shaders.TileFwdPush{
+		Y: push(Planes{y}, y), K: y.C(), C: t.x.C(), Link: links.Base(links[0])/LinkWords + t.link, WBase: w.Base(t.w), WOut: t.out, WIn: t.in,
+		N: x.N, H: x.H, W: x.W, Tiles: first,
+	}
+	step := Step{
+		Label: label, Kernel: &shaders.TileFwd, Form: t.form, Push: &push, Args: []Planes{t.x, links, w, {y}, tiles},
+		Spec: append(s.spec(), flag(t.act), flag(t.tiles.Block != nil), flag(t.turned)), Shared: s.shared(), Groups: s.groups(y.C()),
+		MACs: y.Elems() * uint64(t.x.C()) * uint64(s.ks*s.ks),
+	}
+	if t.acc {
+		acc := shaders.TileFwdAccPush(push)
+		step.Kernel, step.Push = &shaders.TileFwdAcc, &acc
+	}
+	return step
+}
+
+// tileForward reads X, Links and W and writes Y and, if it measures, Tiles.
+func (o *Conv) tileForward() []Step {
+	shape, _ := o.Env.tile(o.forms.forward, ForwardRole, o.Geometry, o.X[0].Block, o.K())
+	row, taps, segments := o.C()*o.taps(), o.taps(), o.Env.split(o.X)
+	var steps []Step
+	for k0, y := range starts(o.Env.runs(o.Y)) {
+		c0, k1 := uint32(0), k0+y.C()
+		for i, x := range segments {
+			s := tileStep{shape: shape, form: o.forms.forward, x: x, links: o.Links, link: c0, w: o.W.Slice(k0*row+c0*taps, (k1-1)*row+(c0+x.C())*taps),
+				out: row, in: taps, y: y, act: o.Act, acc: i > 0}
+			if o.Tiles != nil && i == len(segments)-1 {
+				s.tiles = o.Tiles.View(k0, k1)
+			}
+			steps = append(steps, s.step(o.Label+"/tile_fwd"))
+			c0 += x.C()
+		}
+	}
+	return steps
+}
+
+// tileData is the tile form of a data gradient: a convolution of dy with the
+// weights turned round.
+type tileData struct {
+	form  Variant
+	shape tileShape
+	links *Block
+}
+
+// steps reads dy and writes dx, or with acc adds to it.
+func (d *tileData) steps(e *Env, label string, r Reader, dx View, acc bool) []Step {
+	dy := Planes{r.DY}
+	e.Tables.Set(d.links, plainLinks(e, dy))
+	var steps []Step
+	for c0, run := range starts(e.runs(dx)) {
+		k0 := uint32(0)
+		for i, seg := range e.split(dy) {
+			w, row := r.weightsOf(k0, seg.C(), r.C0+c0, run.C())
+			s := tileStep{shape: d.shape, form: d.form, x: seg, links: d.links, link: k0, w: w, out: r.taps(), in: row, turned: true, y: run, acc: acc || i > 0}
+			steps = append(steps, s.step(label+"/tile_bwd_data"))
+			k0 += seg.C()
+		}
+	}
+	return steps
+}

@@ -1,0 +1,26 @@
+package ops_test
+
+import (
+	"os"
+	"testing"
+
+	"sparsevk/ops/optest"
+)
+
+func TestTile(t *testing.T) { optest.RunAll(t, "tile") }
+
+func TestTileGather(t *testing.T) { optest.RunAll(t, "tile_gather") }
+
+// The wider variants are the same code with larger constants, which software
+// drivers take long to compile: they run with SPARSEVK_SLOW=1, and in selftest.
+func TestTileWide(t *testing.T) {
+	if os.Getenv("SPARSEVK_SLOW") != "1" {
+		t.Skip("SPARSEVK_SLOW=1 runs it")
+	}
+	for _, name := range []string{"tile_wide", "tile_gather_wide"} {
+		if err := optest.Unfit(optest.Device(t), name); err != nil {
+			t.Skip(err)
+		}
+		t.Run(name, func(t *testing.T) { optest.RunAll(t, name) })
+	}
+}

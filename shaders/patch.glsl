@@ -1,0 +1,139 @@
+#ifndef PATCH_GLSL
+#define PATCH_GLSL
+// What the tile forms share: kernels for GPUs. A workgroup makes GK·TK channels by
+// GU·TP pixels, an invocation TK by TP of them in registers. For CB input channels
+// at a time it keeps in shared memory what those pixels read, each element
+// activated once, and the weights; the next CB are loaded while it multiplies.
+//
+// KS = 3: a unit is TP pixels of a row, and units are numbered over the rows of
+// all images, so that a workgroup spans images where they are small. The patch has
+// rows of W+1 elements, of which the first is 0: it serves as the neighbour of the
+// row's first pixel and of the last one of the row before. Between two images lies
+// a row of zeros. KS = 1: a unit is TP pixels of the plane, kept TP+1 apart, so
+// that neighbours lie in other banks.
+#extension GL_EXT_control_flow_attributes : require
+#include "view.glsl"
+#include "map.glsl"
+#include "act.glsl"
+
+layout(local_size_x = 128, local_size_x_id = 0) in;
+layout(constant_id = 0) const uint LANES = 128; // GK·GU
+layout(constant_id = 1) const uint TK = 8;      // channels of an invocation, a multiple of 4
+layout(constant_id = 2) const uint TP = 8;      // pixels of an invocation
+layout(constant_id = 3) const uint GK = 4;      // groups of channels
+layout(constant_id = 4) const uint CB = 4;      // input channels at a time
+layout(constant_id = 5) const uint KS = 3;      // window: 3 or 1
+layout(constant_id = 6) const bool POOL = false; // KS = 1: the mean of 2x2 pixels
+layout(constant_id = 7) const uint H = 32;      // height and width of what the pixels are counted in
+layout(constant_id = 8) const uint W = 32;
+layout(constant_id = 9) const uint ROWS = 10;   // KS = 3: rows of the patch
+
+const uint GU = LANES / GK;
+const uint KK = KS * KS;
+const uint BK = GK * TK;
+const uint W1 = W + 1;
+const uint SEG = (W + TP - 1) / TP; // units of a row
+const uint PATCH = KS == 3 ? ROWS * W1 + 1 + TP : GU * (TP + 1);
+const uint PER = LANES / CB;                // invocations that load a channel
+const uint LOADS = (PATCH + PER - 1) / PER; // elements that each of them loads
+const uint PITCH = BK / 4 + 1;              // of the weights, in vec4
+const uint WEIGHTS = (CB * KK * BK + LANES - 1) / LANES;
+const uint SUMS = 2 * BK * (GU + 1);        // floats for reductions: two of each unit
+
+shared float patch_[CB * PATCH > SUMS ? CB * PATCH : SUMS];
+shared vec4 weights[CB * KK * PITCH];
+
+float acc[TK * TP];    // [channel][pixel]
+float ahead[LOADS];    // the next elements of the patch
+float wahead[WEIGHTS]; // and weights
+uint inside;           // bit i: element i of ahead lies in the image
+
+uint lane, kg, unit;  // this invocation, its group of channels, its unit in the workgroup
+uint first_unit;      // of the workgroup
+uint start;           // where the unit's pixels begin in the patch
+uint first_row;       // KS = 3: padded row of the patch's first row
+
+// padded returns the row among those of all images with a row of zeros before each.
+uint padded(uint row) { return row + row / H + 1; }
+
+// patch_begin finds this invocation's place; group numbers the workgroups over the units.
+void patch_begin(uint group) {
+    lane = gl_LocalInvocationID.x;
+    kg = lane / GU;
+    unit = lane % GU;
+    first_unit = group * GU;
+    start = unit * (TP + 1);
+    if (KS == 3) {
+        uint u = first_unit + unit;
+        first_row = padded(first_unit / SEG) - 1;
+        start = (padded(u / SEG) - 1 - first_row) * W1 + u % SEG * TP;
+    }
+}
+
+// pixel returns pixel j of unit u of the workgroup within the planes; it may not
+// exist. exists tells, of n images.
+uint pixel(uint u, uint j) {
+    u += first_unit;
+    return KS == 3 ? u / SEG * W + u % SEG * TP + j : u * TP + j;
+}
+bool exists(uint u, uint j, uint n) {
+    return pixel(u, j) < n * H * W && (KS != 3 || (u + first_unit) % SEG * TP + j < W);
+}
+
+// patch_place returns where element e of the patch comes from: a pixel of n
+// images, or ~0 if it is 0.
+uint patch_place(uint e, uint n) {
+    if (KS == 3) {
+        uint r = e / W1, x = e % W1, row = first_row + r, y = row % (H + 1), i = row / (H + 1);
+        return r < ROWS && x > 0 && y > 0 && i < n ? (i * H + y - 1) * W + x - 1 : ~0u;
+    }
+    uint j = e % (TP + 1), at = pixel(e / (TP + 1), j);
+    return e < PATCH && j < TP && at < n * H * W ? at : ~0u;
+}
+
+// weights_load loads the weights from CB input channels i to the BK outputs: those
+// of output o begin at base + o·row + i·step. Channels beyond the inputs or the
+// outputs that are left have weight 0. With turned the taps run backwards, and the
+// outputs of an input lie together.
+void weights_load(uint base, uint row, uint step_, uint outputs, uint inputs, bool turned) {
+    [[unroll]] for (uint n = 0; n < WEIGHTS; n++) {
+        uint e = n * LANES + lane, tap = e % KK, a = e / KK;
+        uint i = turned ? a / BK : a % CB, o = turned ? a % BK : a / CB;
+        bool in_ = e < CB * KK * BK && i < inputs && o < outputs;
+        float v = w[base + (in_ ? o * row + i * step_ + (turned ? KK - 1 - tap : tap) : 0)];
+        wahead[n] = in_ ? v : 0.0;
+    }
+}
+
+// weights_keep puts them into shared memory.
+void weights_keep(bool turned) {
+    [[unroll]] for (uint n = 0; n < WEIGHTS; n++) {
+        uint e = n * LANES + lane, tap = e % KK, a = e / KK;
+        uint i = turned ? a / BK : a % CB, o = turned ? a % BK : a / CB;
+        if (e < CB * KK * BK)
+            weights[(i * KK + tap) * PITCH + o / 4][o % 4] = wahead[n];
+    }
+}
+
+// multiply adds the products of the patch and the weights.
+void multiply() {
+    [[dont_unroll]] for (uint c = 0; c < CB; c++)
+        [[dont_unroll]] for (uint r = 0; r < KS; r++) {
+            float z[TP + 2];
+            [[unroll]] for (uint j = 0; j < TP + KS - 1; j++)
+                z[j] = patch_[c * PATCH + start + r * W1 + j];
+            [[unroll]] for (uint s = 0; s < KS; s++)
+                [[unroll]] for (uint q = 0; q < TK / 4; q++) {
+                    vec4 v = weights[(c * KK + r * KS + s) * PITCH + kg * (TK / 4) + q];
+                    [[unroll]] for (uint o = 0; o < 4; o++)
+                        [[unroll]] for (uint j = 0; j < TP; j++)
+                            acc[(4 * q + o) * TP + j] = fma(v[o], z[j + s], acc[(4 * q + o) * TP + j]);
+                }
+        }
+}
+
+void acc_clear() {
+    [[unroll]] for (uint i = 0; i < TK * TP; i++)
+        acc[i] = 0.0;
+}
+#endif

@@ -1,0 +1,133 @@
+#ifndef TILE_FWD_GLSL
+#define TILE_FWD_GLSL
+// The convolution of tile_fwd.comp and tile_fwd_acc.comp.
+layout(binding = 2) restrict readonly buffer Weights { float w[]; };
+#include "patch.glsl"
+
+layout(constant_id = 10) const bool ACT = true;    // batch norm and ReLU on load
+layout(constant_id = 11) const bool STATS = false; // leave the statistics of every tile
+layout(constant_id = 12) const bool TURNED = false; // taps run backwards: a data gradient
+
+layout(push_constant) uniform Push {
+    View y;      // k planes
+    uint k;      // output channels
+    uint c;      // input channels of this dispatch
+    uint link;   // index of the first of their links
+    uint w_base; // first weight
+    uint w_out;  // elements from an output channel to the next
+    uint w_in;   // elements from an input channel to the next
+    uint n;      // images
+    uint h;      // height and width of the input
+    uint w;
+    uint tiles;  // first pair of the statistics
+} p;
+
+layout(binding = 0) restrict readonly buffer X { MAP x[]; };
+layout(binding = 1) restrict readonly buffer Links { uvec4 links[]; };
+layout(binding = 3) restrict Y_ACCESS buffer Y { MAP y[]; };
+layout(binding = 4) restrict writeonly buffer Tiles { vec2 tiles[]; };
+
+Link link; // of the channel that this invocation loads
+
+float activated(float v) { return ACT ? link_act(link, v) : v; }
+
+// load loads the elements of input channels from c0 on. With POOL they are
+// activated at once, since the mean comes after.
+void load(uint c0) {
+    uint c = c0 + lane / PER, at = 2 * (p.link + min(c, p.c - 1));
+    link = link_unpack(links[at], links[at + 1]);
+    inside = 0;
+    [[unroll]] for (uint i = 0; i < LOADS; i++) {
+        uint q = c < p.c && lane < CB * PER ? patch_place(lane % PER + i * PER, p.n) : ~0u;
+        inside |= q != ~0u ? 1u << i : 0u;
+        q = q != ~0u ? q : 0;
+        if (POOL) {
+            uint a = link.plane + (q / (W * H) * p.h + 2 * (q / W % H)) * p.w + 2 * (q % W);
+            ahead[i] = 0.25 * ((activated(map_load(x[a])) + activated(map_load(x[a + 1]))) +
+                               (activated(map_load(x[a + p.w])) + activated(map_load(x[a + p.w + 1]))));
+        } else
+            ahead[i] = map_load(x[link.plane + q]);
+    }
+}
+
+// keep puts them into the patch.
+void keep() {
+    [[unroll]] for (uint i = 0; i < LOADS; i++) {
+        uint e = lane % PER + i * PER;
+        float v = POOL ? ahead[i] : activated(ahead[i]);
+        if (e < PATCH && lane < CB * PER)
+            patch_[lane / PER * PATCH + e] = (inside >> i & 1u) != 0 ? v : 0.0;
+    }
+}
+
+// store writes the sums, and leaves in acc what readers will see.
+void store(uint k0) {
+    [[unroll]] for (uint o = 0; o < TK; o++)
+        [[unroll]] for (uint j = 0; j < TP; j++) {
+            uint k = k0 + kg * TK + o;
+            if (k < p.k && exists(unit, j, p.n)) {
+                uint to = px(p.y, k, pixel(unit, j));
+                acc[o * TP + j] = map_round(acc[o * TP + j] + BEFORE(to));
+                y[to] = map_store(acc[o * TP + j]);
+            }
+        }
+}
+
+// measure leaves mean and sum of squared deviations of every channel's pixels of
+// this workgroup: of each unit, then merged by Chan's rule in the order of the
+// units.
+void measure(uint k0, uint group, uint groups) {
+    uint first = pixel(unit, 0), count = min(TP, p.n * H * W - min(first, p.n * H * W));
+    barrier();
+    [[unroll]] for (uint o = 0; o < TK; o++) {
+        float sum = 0.0, m2 = 0.0;
+        [[unroll]] for (uint j = 0; j < TP; j++)
+            sum += j < count ? acc[o * TP + j] : 0.0;
+        float mean = sum / float(max(count, 1));
+        [[unroll]] for (uint j = 0; j < TP; j++) {
+            float d = j < count ? acc[o * TP + j] - mean : 0.0;
+            m2 = fma(d, d, m2);
+        }
+        uint at = 2 * ((kg * TK + o) * (GU + 1) + unit);
+        patch_[at] = mean;
+        patch_[at + 1] = m2;
+    }
+    barrier();
+    uint all = min(GU * TP, p.n * H * W - first_unit * TP);
+    for (uint o = lane; o < BK; o += LANES) {
+        float mean = 0.0, m2 = 0.0;
+        for (uint n = 0; n < all; n += TP) { // pixels so far
+            uint at = 2 * (o * (GU + 1) + n / TP);
+            float more = float(min(TP, all - n)), share = more / (float(n) + more), d = patch_[at] - mean;
+            mean += d * share;
+            m2 += patch_[at + 1] + d * d * float(n) * share;
+        }
+        if (k0 + o < p.k)
+            tiles[p.tiles + (k0 + o) * groups + group] = vec2(mean, m2);
+    }
+}
+
+void run() {
+    uint groups = gl_NumWorkGroups.x * gl_NumWorkGroups.z, group = gl_WorkGroupID.z * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+    uint k0 = gl_WorkGroupID.y * BK;
+    patch_begin(group);
+    acc_clear();
+    for (uint c0 = 0; c0 < p.c + CB; c0 += CB) { // loads channels from c0 on and multiplies those before
+        if (c0 > 0) {
+            barrier();
+            keep();
+            weights_keep(TURNED);
+            barrier();
+        }
+        if (c0 < p.c) {
+            load(c0);
+            weights_load(p.w_base + k0 * p.w_out + c0 * p.w_in, p.w_out, p.w_in, p.k - k0, p.c - c0, TURNED);
+        }
+        if (c0 > 0)
+            multiply();
+    }
+    store(k0);
+    if (STATS)
+        measure(k0, group, groups);
+}
+#endif

@@ -1,0 +1,15 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+
+// tile_fwd_acc: the convolution of tile_fwd.comp, added to what y holds: further
+// input channels of one that is bound in segments, or a gradient of several readers.
+//
+//     y[k,n,p,q] += Σ_{c,r,s} w[k,c,r,s] · z[c, n, p+r-KS/2, q+s-KS/2]
+//
+// CPU reference: ops/ref.Conv. Host: ops.Conv.
+
+#define Y_ACCESS
+#define BEFORE(at) map_load(y[at])
+#include "tile_fwd.glsl"
+
+void main() { run(); }
