@@ -1,0 +1,40 @@
+package sparsenet
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"sparsevk/gpu"
+	"sparsevk/ops"
+	"sparsevk/ops/optest"
+)
+
+// A network in the tiles for GPUs takes the bytes that it plans, agrees with the
+// plain kernels, and gives the same bits when it starts again.
+func TestTilesTrain(t *testing.T) {
+	c := Config{Blocks: []int{1, 1}, Growth: []int{5}, Classes: 3, Input: Input{8, 8, 3}}
+	results := map[ops.Class]outcome{}
+	for _, class := range []ops.Class{ops.Plain, ops.Small} {
+		dev := optest.Device(t)
+		open(t, c, Options{Batch: 2, Class: class}) // the device has its buffers for transfers now, which it keeps
+		before := dev.Allocated()
+		m := open(t, c, Options{Batch: 2, Class: class})
+		assert.Equal(t, m.Memory().Total-gpu.StagingBytes, dev.Allocated()-before, class)
+		forms := map[ops.Variant]bool{}
+		for _, c := range m.Choices() {
+			forms[c.Variant] = true
+		}
+		assert.Equal(t, class == ops.Small, forms["tile-32x64"] && forms["tile-16k"], "%v: %v", class, m.Choices())
+		results[class] = run(t, m, 2)
+		require.NoError(t, m.Load(someValues(m.Graph.Params)))
+		require.NoError(t, m.LoadMomentum(zeros(m.Graph.Params)))
+		again := run(t, m, 2)
+		assert.Equal(t, hash(results[class].gradients), hash(again.gradients), class)
+		assert.Equal(t, hash(results[class].values), hash(again.values), class)
+	}
+	g, err := Build(c)
+	require.NoError(t, err)
+	assert.Empty(t, disagreements(results[ops.Small], results[ops.Plain], someValues(g.Params), sharp))
+}
