@@ -2633,7 +2633,7 @@ var TileFwd = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "2fa8e1b31a923c50fad6a9532766bcc81b8f176601a861f4002f584cac5e4b95",
+	Source:      "d49224b2e7cac65e775e4fb9597390d90a8f46d495df62c469e42deaaef73540",
 	Module:      "b8176a396f0430959cd62d3354bc774b0a4d4f6841c6717c4d14669895accba6",
 	Half: []Form{
 		{Precision: FP16, SPIRV: tileFwdSPVFP16, Module: "1340bb925447a771fc68da83746c52b0e385fbae19edf5bfaed31b160e387be6"},
@@ -2698,7 +2698,7 @@ var TileFwdAcc = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "abb9b719f154b7c46aae09a91bb18eb965bd4a5757a87301da9b7ca77609ec17",
+	Source:      "5ed4789fd7887b27ac10a388edb18b9fe96d820fc2d33ab5cfc984860d1ce837",
 	Module:      "35f1fa96bd3301cef0faae0c67877c8af9629e9ee78ec25316ae08346432eecb",
 	Half: []Form{
 		{Precision: FP16, SPIRV: tileFwdAccSPVFP16, Module: "1efb27381e8c1b4eaed117cbebfee75fedb2ea52994d65d1025cfc2469d82c56"},
@@ -2762,7 +2762,7 @@ var TileGather = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "400f79a09b00db65f3db734c7797b32cb3ecef9c01e56888fbdb4001b3f84acf",
+	Source:      "f8fa9898f70429dfc1b9f0d84677023a5ee0170251ae591d5c14b264a201f781",
 	Module:      "9a009d5e99e1cb2a147ae94d7e5d7864b04bb1503806f6aa3f3279301c17df23",
 	Half: []Form{
 		{Precision: FP16, SPIRV: tileGatherSPVFP16, Module: "610d8725e8b856bcb3080b95961d7c36af0fc96703e403fcae50ab854d763ef1"},

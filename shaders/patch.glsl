@@ -91,29 +91,7 @@ uint patch_place(uint e, uint n) {
     return e < PATCH && j < TP && at < n * H * W ? at : ~0u;
 }
 
-// weights_load loads the weights from CB input channels i to the BK outputs: those
-// of output o begin at base + o·row + i·step. Channels beyond the inputs or the
-// outputs that are left have weight 0. With turned the taps run backwards, and the
-// outputs of an input lie together.
-void weights_load(uint base, uint row, uint step_, uint outputs, uint inputs, bool turned) {
-    [[unroll]] for (uint n = 0; n < WEIGHTS; n++) {
-        uint e = n * LANES + lane, tap = e % KK, a = e / KK;
-        uint i = turned ? a / BK : a % CB, o = turned ? a % BK : a / CB;
-        bool in_ = e < CB * KK * BK && i < inputs && o < outputs;
-        float v = w[base + (in_ ? o * row + i * step_ + (turned ? KK - 1 - tap : tap) : 0)];
-        wahead[n] = in_ ? v : 0.0;
-    }
-}
-
-// weights_keep puts them into shared memory.
-void weights_keep(bool turned) {
-    [[unroll]] for (uint n = 0; n < WEIGHTS; n++) {
-        uint e = n * LANES + lane, tap = e % KK, a = e / KK;
-        uint i = turned ? a / BK : a % CB, o = turned ? a % BK : a / CB;
-        if (e < CB * KK * BK)
-            weights[(i * KK + tap) * PITCH + o / 4][o % 4] = wahead[n];
-    }
-}
+#include "patch_weights.glsl"
 
 // multiply adds the products of the patch and the weights.
 void multiply() {
