@@ -53,6 +53,7 @@ type State struct {
 	// The best validation so far; BestStep 0 means none.
 	Best     float64 `json:"best"` // accuracy
 	BestStep uint64  `json:"best_step"`
+	Stale    int     `json:"stale,omitzero"` // epochs since then
 }
 
 // Differences lists what keeps a run in state s from being continued as one in

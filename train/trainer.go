@@ -37,6 +37,14 @@ type Trainer struct {
 	Every   uint64            // steps between checkpoints; 0: at the end of each epoch only
 	Metrics *Metrics          // nil: none
 	Config  map[string]string // what else must be the same to resume
+	// Patience is how many epochs in a row may pass without a better validation
+	// before the run ends; 0: any.
+	Patience int
+	// Reopen, if not nil, makes device and model anew after the device was lost, and
+	// closes the old ones. The run then goes on from its newest checkpoint, with the
+	// same bits, and Restarted, if not nil, is told of the loss and of that file.
+	Reopen    func() (*sparsenet.Model, error)
+	Restarted func(cause error, checkpoint string)
 	// Progress, if not nil, is told of every step.
 	Progress func(Progress)
 	// Observe, if not nil, is told of what goes into the metrics, also where
@@ -49,6 +57,9 @@ type Trainer struct {
 	sums  sums // of the update
 	saver saver
 	last  time.Time // when the last step ended
+
+	restarted   bool   // after a loss of the device
+	restartedAt uint64 // the step of the checkpoint
 }
 
 // Progress is where a run stands after a step.
@@ -76,7 +87,8 @@ type Epoch struct {
 // that is killed can always go on, and that a directory which cannot be written
 // to is found before the first step. When ctx ends, the steps in flight are
 // finished, a checkpoint written, and a last Epoch with Stopped yielded. An error
-// ends the loop; checkpoints written before it stay.
+// ends the loop; checkpoints written before it stay. A lost device is an error
+// only without Reopen, or if it is lost again at once.
 func (t *Trainer) Loop(ctx context.Context) iter.Seq2[Epoch, error] {
 	return func(yield func(Epoch, error) bool) {
 		if err := t.begin(); err != nil {
@@ -84,9 +96,14 @@ func (t *Trainer) Loop(ctx context.Context) iter.Seq2[Epoch, error] {
 			return
 		}
 		defer func() { _ = t.saver.wait() }() // only a loop that was broken off has not waited
-		for t.state.Epoch < uint64(t.Epochs) {
+		for t.state.Epoch < uint64(t.Epochs) && !t.exhausted() {
 			e, err := t.epoch(ctx)
-			if e.Stopped || err != nil || t.state.Epoch == uint64(t.Epochs) {
+			if t.lost(err) {
+				if err = t.restart(err); err == nil {
+					continue
+				}
+			}
+			if e.Stopped || err != nil || t.state.Epoch == uint64(t.Epochs) || t.exhausted() {
 				err = errors.Join(err, t.saver.wait())
 			}
 			if !yield(e, err) || err != nil || e.Stopped {
@@ -126,6 +143,8 @@ func (t *Trainer) check() error {
 	switch {
 	case t.Train.Set == nil:
 		return errors.New("train: no training set")
+	case t.Patience < 0 || t.Patience > 0 && t.Valid.Set == nil:
+		return fmt.Errorf("train: patience of %d epochs: want 0 or more, and images to validate on", t.Patience)
 	case t.Epochs < 1:
 		return fmt.Errorf("train: %d epochs: want at least 1", t.Epochs)
 	case m.Optimizer != sparsenet.SGD && !(t.Beta2 > 0 && t.Beta2 < 1 && t.Epsilon > 0):
@@ -366,8 +385,9 @@ func (t *Trainer) record(e Epoch) (best bool, err error) {
 		return false, err
 	}
 	s := e.Valid
+	t.state.Stale++
 	if best = t.state.BestStep == 0 || s.Accuracy() > t.state.Best; best {
-		t.state.Best, t.state.BestStep = s.Accuracy(), t.state.Step
+		t.state.Best, t.state.BestStep, t.state.Stale = s.Accuracy(), t.state.Step, 0
 	}
 	return best, t.metric(KindValid, e.Rate, s.Loss, s.Accuracy(), s.ImagesPerSecond, 0)
 }

@@ -16,6 +16,7 @@ import (
 var (
 	once     sync.Once
 	shared   *gpu.Device
+	options  gpu.Options // that it was opened with
 	errOpen  error
 	ran      atomic.Int64
 	skipped  atomic.Int64
@@ -46,6 +47,14 @@ func Device(t testing.TB) *gpu.Device {
 	return shared
 }
 
+// Another returns a device opened as Device's is, for tests that break it. The
+// caller closes it.
+func Another(t testing.TB) (*gpu.Device, error) {
+	t.Helper()
+	Device(t)
+	return gpu.Open(options)
+}
+
 // open opens the device and, if validation is on, proves with a planted fault
 // that the layer reports.
 func open() (*gpu.Device, error) {
@@ -67,6 +76,7 @@ func open() (*gpu.Device, error) {
 		validate = "validation core and sync"
 		err = ProveValidation(d)
 	}
+	options = o
 	return d, err
 }
 
