@@ -32,6 +32,9 @@ type trainFlags struct {
 	every       uint64
 	keep        int
 	maxTime     time.Duration
+	patience    int
+	onLoss      string
+	lose        int
 	notTest     bool
 	ui          bool
 	tensorboard bool
@@ -64,6 +67,10 @@ with the same bits.`,
 	s.Uint64Var(&f.every, "checkpoint-every", 0, "steps between checkpoints (default: one at the end of each epoch)")
 	s.IntVar(&f.keep, "keep", 2, "checkpoints to keep, beside the best")
 	s.DurationVar(&f.maxTime, "max-time", 0, "stop training after this long, as in 90m, with a checkpoint (default: no limit)")
+	s.IntVar(&f.patience, "patience", 0, "stop after so many epochs in a row without a better validation (0: never); needs --valid")
+	s.StringVar(&f.onLoss, "on-device-loss", lossRestart, "if the device is lost: restart from the newest checkpoint on a device opened anew, once per checkpoint, or stop")
+	s.IntVar(&f.lose, "inject-device-loss", 0, "lose the device at this submission")
+	_ = s.MarkHidden("inject-device-loss") // for tests: it exists, so this cannot fail
 	s.BoolVar(&f.notTest, "no-test", false, "do not evaluate the test set at the end")
 	s.BoolVar(&f.untested, "ignore-selftest", false, "use kernels that failed 'sparsenet selftest' on this device")
 	s.BoolVar(&f.tensorboard, "tensorboard", false, "also write an event file for TensorBoard into --out")
@@ -84,30 +91,18 @@ func (f *trainFlags) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	d, err := f.dev.open()
-	if err != nil {
+	w := &machine{flags: f, plan: plan, notes: cmd.ErrOrStderr()}
+	if err := w.open(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	plan.options = f.dev.kernels(plan.options, d)
-	n, err := sparsenet.NewNetwork(plan.graph, plan.options)
-	if err != nil {
-		return err
-	}
-	if err := allowed(cmd.ErrOrStderr(), d, n, f); err != nil {
-		return err
-	}
-	m, err := n.Open(d, f.seed)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, m.Close()) }()
+	defer func() { err = errors.Join(err, w.close()) }()
 	if f.init != "" {
-		if err := loadFile(m, f.init); err != nil {
+		if err := loadFile(w.model, f.init); err != nil {
 			return err
 		}
 	}
-	return f.loop(cmd, m, plan)
+	w.dev.InjectLoss(f.lose)
+	return f.loop(cmd, w, plan)
 }
 
 // trainPlan is what a run needs, found and checked before a device is opened.
@@ -180,6 +175,10 @@ func (f *trainFlags) check() error {
 		return usagef("--resume needs the run directory: --out DIR")
 	case f.parts < 1:
 		return usagef("--accumulate %d: want at least 1 batch", f.parts)
+	case f.patience < 0:
+		return usagef("--patience %d: want 0 or more epochs", f.patience)
+	case f.onLoss != lossRestart && f.onLoss != lossStop:
+		return usagef("--on-device-loss %q: use %s or %s", f.onLoss, lossRestart, lossStop)
 	case f.maxTime < 0:
 		return usagef("--max-time %v: want a time such as 90m, or 0 for no limit", f.maxTime)
 	case f.keep < 1:
@@ -189,12 +188,13 @@ func (f *trainFlags) check() error {
 }
 
 // loop trains and reports, and evaluates the test set at the end.
-func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) (err error) {
+func (f *trainFlags) loop(cmd *cobra.Command, w *machine, p *trainPlan) (err error) {
 	r := p.recipe
 	t := &train.Trainer{
-		Model: m, Train: data.Loader{Set: p.set, Size: r.Batch, Seed: f.seed},
+		Model: w.model, Train: data.Loader{Set: p.set, Size: r.Batch, Seed: f.seed},
 		Epochs: r.Epochs, Seed: f.seed, LR: p.schedule, Plateau: r.Plateau(), Momentum: r.Momentum, Decay: r.Decay,
-		Beta2: r.Beta2, Epsilon: r.Epsilon, Clip: r.Clip, Average: r.Average, Every: f.every, Accumulate: f.parts, Config: f.identity(p),
+		Beta2: r.Beta2, Epsilon: r.Epsilon, Clip: r.Clip, Average: r.Average, Every: f.every, Accumulate: f.parts, Patience: f.patience,
+		Config: f.identity(p),
 	}
 	if r.Valid > 0 {
 		kept, held, err := data.HoldOut(p.set.Len(), r.Valid, f.seed)
@@ -224,7 +224,16 @@ func (f *trainFlags) loop(cmd *cobra.Command, m *sparsenet.Model, p *trainPlan) 
 		}
 		defer show.closeScreen() // also where the training panics
 	}
-	show.start(m, t)
+	show.start(w.model, t)
+	if f.onLoss == lossRestart {
+		t.Reopen = w.reopen
+		t.Restarted = func(cause error, checkpoint string) {
+			noteError(cmd, "the device was lost; going on from "+checkpoint, cause)
+			if show.log != nil {
+				show.log.Printf("the device was lost (%v); going on from %s", cause, checkpoint)
+			}
+		}
+	}
 	t.Progress, t.Observe = show.step, show.observe
 	if f.tensorboard {
 		events, err := chart.OpenEvents(f.out, time.Now())
