@@ -50,6 +50,8 @@ type State struct {
 
 	Plateau PlateauState `json:"plateau,omitzero"`
 
+	LossScale LossScale `json:"loss_scale,omitzero"` // in float16 only
+
 	// The best validation so far; BestStep 0 means none.
 	Best     float64 `json:"best"` // accuracy
 	BestStep uint64  `json:"best_step"`

@@ -36,6 +36,8 @@ type Metric struct {
 	ImagesPerSecond Number    `json:"images_per_second"`
 	GradNorm        Number    `json:"grad_norm,omitzero"`    // Euclidean norm over all parameters
 	DeviceBytes     uint64    `json:"device_bytes,omitzero"` // memory that the device handed out
+	LossScale       Number    `json:"loss_scale,omitzero"`   // of the next step but one; float16 only
+	Skipped         uint64    `json:"skipped,omitzero"`      // updates left out so far, the scaled gradient not being finite
 }
 
 // A Number is a float64 whose JSON exists for every value: NaN and infinities
@@ -126,7 +128,7 @@ func (m *Metrics) Close() error {
 	return errors.Join(m.json.close(), m.csv.close())
 }
 
-const csvHeader = "time,kind,epoch,step,lr,loss,accuracy,images_per_second,grad_norm,device_bytes\n"
+const csvHeader = "time,kind,epoch,step,lr,loss,accuracy,images_per_second,grad_norm,device_bytes,loss_scale,skipped\n"
 
 // appendCSV appends m as a line of the table.
 func (m *Metric) appendCSV(b []byte) []byte {
@@ -137,7 +139,9 @@ func (m *Metric) appendCSV(b []byte) []byte {
 	for _, x := range [...]Number{m.LR, m.Loss, m.Accuracy, m.ImagesPerSecond, m.GradNorm} {
 		b = append(strconv.AppendFloat(b, float64(x), 'g', -1, 64), ',')
 	}
-	return append(strconv.AppendUint(b, m.DeviceBytes, 10), '\n')
+	b = append(strconv.AppendUint(b, m.DeviceBytes, 10), ',')
+	b = append(strconv.AppendFloat(b, float64(m.LossScale), 'g', -1, 64), ',')
+	return append(strconv.AppendUint(b, m.Skipped, 10), '\n')
 }
 
 // appendJSON appends m as a line of JSON, as json.Marshal writes it.
@@ -154,6 +158,12 @@ func (m *Metric) appendJSON(b []byte) []byte {
 	}
 	if m.DeviceBytes != 0 {
 		b = strconv.AppendUint(append(b, `,"device_bytes":`...), m.DeviceBytes, 10)
+	}
+	if m.LossScale != 0 {
+		b = m.LossScale.appendJSON(append(b, `,"loss_scale":`...))
+	}
+	if m.Skipped != 0 {
+		b = strconv.AppendUint(append(b, `,"skipped":`...), m.Skipped, 10)
 	}
 	return append(b, '}', '\n')
 }

@@ -53,7 +53,7 @@ func TestMetricsLines(t *testing.T) {
 	table, err := csv.NewReader(strings.NewReader(read(t, dir, metricsCSV))).ReadAll()
 	require.NoError(t, err)
 	require.Len(t, table, 3)
-	assert.Equal(t, []string{"2026-11-22T12:00:00Z", "epoch", "1", "2", "0", "NaN", "0", "0", "+Inf", "7"}, table[2])
+	assert.Equal(t, []string{"2026-11-22T12:00:00Z", "epoch", "1", "2", "0", "NaN", "0", "0", "+Inf", "7", "0", "0"}, table[2])
 }
 
 // A run that was killed after step 7 and goes on from a checkpoint of step 5

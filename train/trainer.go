@@ -69,6 +69,7 @@ type Progress struct {
 	Rate                  float64
 	Loss                  float64 // of this step
 	ImagesPerSecond       float64 // of this step
+	Skipped               uint64  // updates left out so far, since the scaled gradient was not finite
 }
 
 // An Epoch is what one epoch came to.
@@ -160,6 +161,9 @@ func (t *Trainer) check() error {
 	}
 	t.data = t.Train.Set.Hash()
 	t.state.Seed, t.state.Schedule, t.state.Data, t.state.Config = t.Seed, t.LR.String(), t.data, t.config()
+	if s := newLossScale(t.Model.Precision); (s.Now == 0) != (t.state.LossScale.Now == 0) { // not what a resumed run goes on with
+		t.state.LossScale = s
+	}
 	t.state.Model = t.describe()
 	return t.LR.Validate()
 }
@@ -185,7 +189,7 @@ func (t *Trainer) config() map[string]string {
 	if c == nil {
 		c = map[string]string{}
 	}
-	c["momentum"], c["decay"] = number(t.Momentum), number(t.Decay)
+	c["momentum"], c["decay"], c["precision"] = number(t.Momentum), number(t.Decay), t.Model.Precision.String()
 	c["optimizer"], c["decay on"] = string(t.Model.Optimizer), string(t.Model.Decays)
 	c["clip"], c["average"] = number(t.Clip), number(t.Average)
 	if t.Model.Optimizer != sparsenet.SGD {
@@ -242,7 +246,7 @@ func (t *Trainer) batches(ctx context.Context, all data.Batches, e *Epoch) error
 			return err
 		}
 		e.Rate = t.rate(i, all.Len())
-		f := flight{step: step, batches: all.Len(), rate: e.Rate, parts: min(t.parts(), all.Len()-i)}
+		f := flight{step: step, batches: all.Len(), rate: e.Rate, parts: min(t.parts(), all.Len()-i), scale: t.state.LossScale.of(step - t.state.Step)}
 		for ; f.part < f.parts; f.part++ {
 			f.batch = i + f.part
 			if err := t.submit(all.At(f.batch), f); err != nil {
@@ -272,6 +276,7 @@ type flight struct {
 	part, parts    int    // of the update
 	rate           float64
 	images         int
+	scale          float32 // of the loss
 }
 
 // submit starts a step on one batch.
@@ -297,7 +302,7 @@ func (t *Trainer) hyper(f flight) sparsenet.Hyper {
 	return sparsenet.Hyper{
 		Rate: float32(f.rate), Momentum: float32(t.Momentum), Decay: float32(t.Decay), Clip: float32(t.Clip),
 		Beta2: float32(t.Beta2), Epsilon: float32(t.Epsilon), Updates: f.step + 1, Average: float32(t.Average), Part: f.part, Parts: f.parts,
-		Step: uint32(f.step)*uint32(t.parts()) + uint32(f.part), Epoch: uint32(t.state.Epoch), Seed: t.Seed, Valid: f.images,
+		Step: uint32(f.step)*uint32(t.parts()) + uint32(f.part), Epoch: uint32(t.state.Epoch), Seed: t.Seed, Valid: f.images, LossScale: f.scale,
 	}
 }
 
@@ -307,13 +312,25 @@ type sums struct {
 	hits, images int
 }
 
+// finite takes in whether what a batch came to is finite; whether the gradient of
+// an update is, its last batch tells.
+func (t *Trainer) finite(f flight, r sparsenet.Result) error {
+	if f.part+1 == f.parts {
+		return t.state.LossScale.landed(r, f.scale)
+	}
+	if r.NonFinite {
+		return ErrNonFinite
+	}
+	return nil
+}
+
 // landed takes in the result of a batch.
 func (t *Trainer) landed(f flight, r sparsenet.Result, err error) error {
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("train: step %d: %w", f.step, err)
-	case r.NonFinite:
-		return fmt.Errorf("train: step %d, loss %g, learning rate %g: %w: lower the rate, or go on from the last checkpoint", f.step, r.Loss, f.rate, ErrNonFinite)
+	}
+	if err := t.finite(f, r); err != nil {
+		return fmt.Errorf("train: step %d, loss %g, learning rate %g: %w: lower the rate, or go on from the last checkpoint", f.step, r.Loss, f.rate, err)
 	}
 	t.state.Position++
 	t.state.Loss += float64(r.Loss)
@@ -332,7 +349,7 @@ func (t *Trainer) landed(f flight, r sparsenet.Result, err error) error {
 	loss, speed := s.loss/float64(f.parts), float64(s.images)/now.Sub(t.last).Seconds()
 	t.last = now
 	if t.Progress != nil {
-		t.Progress(Progress{int(t.state.Epoch), f.batch + 1, f.batches, t.state.Step, f.rate, loss, speed})
+		t.Progress(Progress{int(t.state.Epoch), f.batch + 1, f.batches, t.state.Step, f.rate, loss, speed, t.state.LossScale.Skipped})
 	}
 	return t.metric(KindStep, f.rate, loss, float64(s.hits)/float64(s.images), speed, float64(r.GradientNorm))
 }
@@ -396,6 +413,7 @@ func (t *Trainer) metric(kind string, rate, loss, accuracy, speed, norm float64)
 	m := Metric{
 		Time: time.Now(), Kind: kind, Epoch: t.state.Epoch, Step: t.state.Step, LR: Number(rate), Loss: Number(loss),
 		Accuracy: Number(accuracy), ImagesPerSecond: Number(speed), GradNorm: Number(norm), DeviceBytes: t.Model.Device.Allocated(),
+		LossScale: Number(t.state.LossScale.Now), Skipped: t.state.LossScale.Skipped,
 	}
 	if t.Observe != nil {
 		t.Observe(m)

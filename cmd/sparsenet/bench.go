@@ -19,6 +19,7 @@ type benchFlags struct {
 	net           *netFlags
 	dev           deviceFlags
 	engine        engineFlag
+	precision     precisionFlag
 	batch         int
 	steps, warmup int
 	inference     bool
@@ -69,6 +70,7 @@ turns: tools/peers compares this one with other frameworks.`,
 	s.BoolVar(&f.paced, "paced", false, "instead: steps on demand, see above")
 	c.MarkFlagsMutuallyExclusive("kernels", "compile", "paced")
 	f.engine.add(c)
+	f.precision.add(c)
 	addRecompute(c, &f.recompute)
 	f.dev.add(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }
@@ -83,6 +85,7 @@ type benchReport struct {
 	Network         string             `json:"network"`
 	Parameters      int                `json:"parameters"`
 	Engine          string             `json:"engine"`
+	Precision       string             `json:"precision"` // of the maps
 	Batch           int                `json:"batch"`
 	Inference       bool               `json:"inference"`
 	Steps           int                `json:"steps"`
@@ -136,7 +139,11 @@ func (f *benchFlags) network() (*sparsenet.Graph, sparsenet.Options, error) {
 	if err != nil {
 		return nil, sparsenet.Options{}, usageError{err}
 	}
-	o := sparsenet.Options{Batch: f.batch, Engine: engine, Inference: f.inference, Recompute: f.recompute}
+	precision, err := f.precision.parse()
+	if err != nil {
+		return nil, sparsenet.Options{}, err
+	}
+	o := sparsenet.Options{Batch: f.batch, Engine: engine, Inference: f.inference, Recompute: f.recompute, Precision: precision}
 	if _, err := sparsenet.NewNetwork(g, o); err != nil { // without a device, so that wrong usage is told before one is missing
 		return nil, o, usageError{err}
 	}
@@ -200,7 +207,7 @@ func (f *benchFlags) report(m *sparsenet.Model) benchReport {
 	i := m.Device.Info()
 	return benchReport{
 		Device: i.Name, Driver: driverName(i), Class: m.Class.String(), Network: m.Graph.Config.Name(), Parameters: m.Graph.Params.Count(),
-		Engine: string(m.Engine), Batch: m.Batch, Inference: f.inference, Steps: f.steps, Warmup: f.warmup,
+		Engine: string(m.Engine), Precision: m.Precision.String(), Batch: m.Batch, Inference: f.inference, Steps: f.steps, Warmup: f.warmup,
 		Dispatches: len(program.Steps()), Pipelines: program.Pipelines(), MACs: macs(program),
 		AllocatedBytes: m.Device.Allocated(), GFLOPs: 2 * float64(macs(program)) / 1e9,
 	}
@@ -263,7 +270,7 @@ func (r *benchReport) write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
 	row("device", "%s, %s, %s kernels", r.Device, r.Driver, r.Class)
-	row("network", "%s, %s parameters, %s engine, batch %d, %s", r.Network, sparsenet.Thousands(int64(r.Parameters)), r.Engine, r.Batch, what)
+	row("network", "%s, %s parameters, %s, batch %d, %s", r.Network, sparsenet.Thousands(int64(r.Parameters)), engineText(r.Engine, r.Precision), r.Batch, what)
 	row("step", "%.1f ms median, %.1f to %.1f over %d steps after %d to warm up", r.StepMS.Median, r.StepMS.Min, r.StepMS.Max, r.Steps, r.Warmup)
 	row("speed", "%.3g steps/s, %.4g images/s, %.1f GFLOP/s, %d dispatches a step of %d pipelines",
 		r.StepsPerSecond, r.ImagesPerSecond, r.GFLOPs, r.Dispatches, r.Pipelines)

@@ -71,6 +71,29 @@ func (e *engineFlag) add(c *cobra.Command) {
 	c.Flags().StringVar((*string)(e), "engine", string(sparsenet.Arena), "arena (maps written once, read in place) or layered (as frameworks do)")
 }
 
+// precisionFlag chooses how maps are stored.
+type precisionFlag string
+
+func (p *precisionFlag) add(c *cobra.Command) {
+	c.Flags().StringVar((*string)(p), "precision", ops.FP32.String(), "of feature maps and their gradients: fp32, fp16 (with a dynamic loss scale) or bf16; sums, statistics and parameters are float32 in all")
+}
+
+// engineText names an engine, and the precision of maps where it is not float32.
+func engineText(engine, precision string) string {
+	if precision == ops.FP32.String() {
+		return engine + " engine"
+	}
+	return engine + " engine, " + precision + " maps"
+}
+
+func (p precisionFlag) parse() (ops.Precision, error) {
+	v, err := ops.ParsePrecision(string(p))
+	if err != nil {
+		return ops.FP32, usageError{err}
+	}
+	return v, nil
+}
+
 // addRecompute adds the flag of Options.Recompute.
 func addRecompute(c *cobra.Command, to *bool) {
 	c.Flags().BoolVar(to, "recompute", false, "compute the outputs of bottlenecks again in the backward pass: a third of the memory, for more arithmetic")

@@ -17,12 +17,13 @@ import (
 
 // evalFlags are the flags of `sparsenet eval`.
 type evalFlags struct {
-	model  modelFlags
-	data   dataFlags
-	dev    deviceFlags
-	engine engineFlag
-	split  string
-	batch  int
+	model     modelFlags
+	data      dataFlags
+	dev       deviceFlags
+	engine    engineFlag
+	precision precisionFlag
+	split     string
+	batch     int
 	// confusion is the file into which the matrix is drawn; "" for none.
 	confusion string
 }
@@ -45,6 +46,7 @@ directory the outcome is kept for 'sparsenet report'.`,
 	c.Flags().IntVar(&f.batch, "batch", 64, "images in a step")
 	c.Flags().StringVar(&f.confusion, "confusion", "", "also draw the confusion matrix into this SVG or PNG file")
 	f.engine.add(c)
+	f.precision.add(c)
 	f.dev.add(c)
 	return c
 }
@@ -150,10 +152,14 @@ func (f *evalFlags) prepare(cmd *cobra.Command) (g *sparsenet.Graph, o sparsenet
 	if err != nil {
 		return nil, o, nil, err
 	}
+	precision, err := f.precision.parse()
+	if err != nil {
+		return nil, o, nil, err
+	}
 	if set, err = f.data.open(split, c.Input); err != nil {
 		return nil, o, nil, err
 	}
-	o = sparsenet.Options{Batch: f.batch, Engine: e, Inference: true, Mean: set.Mean, Std: set.Std}
+	o = sparsenet.Options{Batch: f.batch, Engine: e, Inference: true, Precision: precision, Mean: set.Mean, Std: set.Std}
 	if d := f.model.description; d != nil && d.Mean != nil {
 		o.Mean, o.Std = d.Mean, d.Std
 	}

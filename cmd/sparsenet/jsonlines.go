@@ -20,6 +20,7 @@ type startLine struct {
 	Network    string    `json:"network"`
 	Parameters int       `json:"parameters"`
 	Engine     string    `json:"engine"`
+	Precision  string    `json:"precision"` // of the maps
 	Batch      int       `json:"batch"`
 	Device     string    `json:"device"`
 	Driver     string    `json:"driver"`

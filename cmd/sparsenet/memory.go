@@ -19,6 +19,7 @@ import (
 // memoryFlags are the flags of `sparsenet memory` beside the network's.
 type memoryFlags struct {
 	engine           engineFlag
+	precision        precisionFlag
 	device           deviceFlags
 	batch            int
 	inference        bool
@@ -47,6 +48,7 @@ that the device handed out with the plan; it fails if they differ.`,
 	var f memoryFlags
 	s := cmd.Flags()
 	f.engine.add(cmd)
+	f.precision.add(cmd)
 	addRecompute(cmd, &f.recompute)
 	s.IntVar(&f.batch, "batch", 64, "images in a step")
 	s.BoolVar(&f.inference, "inference", false, "plan inference: no gradients, maps freed after their last reader")
@@ -120,7 +122,11 @@ func (f *memoryFlags) network(net *netFlags) (*sparsenet.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := sparsenet.Options{Batch: f.batch, Engine: engine, Inference: f.inference, Recompute: f.recompute}
+	precision, err := f.precision.parse()
+	if err != nil {
+		return nil, err
+	}
+	o := sparsenet.Options{Batch: f.batch, Engine: engine, Inference: f.inference, Recompute: f.recompute, Precision: precision}
 	if o.Class, err = ops.ParseClass(f.kernels); err != nil {
 		return nil, usageError{err}
 	}
@@ -184,7 +190,7 @@ func (f *memoryFlags) print(cmd *cobra.Command, n *sparsenet.Network, out memory
 	if n.Recompute {
 		what += " with recomputed bottlenecks"
 	}
-	fmt.Fprintf(w, "%s, %s engine, %s at batch %d\n\n", n.Graph.Config.Name(), n.Engine, what, n.Batch)
+	fmt.Fprintf(w, "%s, %s, %s at batch %d\n\n", n.Graph.Config.Name(), engineText(string(n.Engine), n.Precision.String()), what, n.Batch)
 	if err := out.WriteText(w); err != nil {
 		return err
 	}

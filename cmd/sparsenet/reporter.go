@@ -43,12 +43,12 @@ func (r *reporter) start(m *sparsenet.Model, t *train.Trainer) {
 	i, s := m.Device.Info(), t.State()
 	if r.json {
 		r.line(startLine{
-			Kind: "start", Time: r.last, Network: m.Graph.Config.Name(), Parameters: m.Graph.Params.Count(), Engine: string(m.Engine),
+			Kind: "start", Time: r.last, Network: m.Graph.Config.Name(), Parameters: m.Graph.Params.Count(), Engine: string(m.Engine), Precision: m.Precision.String(),
 			Batch: m.Batch, Device: i.Name, Driver: driverName(i), Epochs: r.epochs, Batches: t.Train.Train(0).Len(), Step: s.Step,
 		})
 	}
-	r.say("%s, %d parameters, %s engine, batch %d, %.1f MiB on %s (%s)",
-		m.Graph.Config.Name(), m.Graph.Params.Count(), m.Engine, m.Batch, float64(m.Device.Allocated())/(1<<20), i.Name, driverName(i))
+	r.say("%s, %d parameters, %s, batch %d, %.1f MiB on %s (%s)",
+		m.Graph.Config.Name(), m.Graph.Params.Count(), engineText(string(m.Engine), m.Precision.String()), m.Batch, float64(m.Device.Allocated())/(1<<20), i.Name, driverName(i))
 	if s.Step > 0 {
 		r.say("resumed after step %d: %d epochs and %d batches", s.Step, s.Epoch, s.Position)
 	}
@@ -83,7 +83,11 @@ func (r *reporter) step(p train.Progress) {
 		_ = r.bar.Set(p.Batch) // a terminal that cannot be drawn on must not stop the training
 	case p.Step == 1 || time.Since(r.last) >= plainEvery:
 		r.last = time.Now()
-		fmt.Fprintf(r.out, "epoch %d/%d  batch %d/%d  loss %.4f  lr %.4g  %.1f images/s\n", p.Epoch+1, r.epochs, p.Batch, p.Batches, p.Loss, p.Rate, p.ImagesPerSecond)
+		skipped := ""
+		if p.Skipped > 0 {
+			skipped = fmt.Sprintf("  %d updates left out", p.Skipped)
+		}
+		fmt.Fprintf(r.out, "epoch %d/%d  batch %d/%d  loss %.4f  lr %.4g  %.1f images/s%s\n", p.Epoch+1, r.epochs, p.Batch, p.Batches, p.Loss, p.Rate, p.ImagesPerSecond, skipped)
 	}
 }
 

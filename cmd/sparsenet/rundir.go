@@ -19,16 +19,17 @@ const runFile = "run.json"
 
 // A runInfo is what runFile holds.
 type runInfo struct {
-	Network  any               `json:"network"` // as resolved from the flags
-	Engine   string            `json:"engine"`
-	Batch    int               `json:"batch"`
-	Epochs   int               `json:"epochs"`
-	Schedule string            `json:"schedule"`
-	Recipe   train.Tuned       `json:"recipe"` // as resolved from --recipe, --bugs and the flags
-	Seed     uint64            `json:"seed"`
-	Data     runData           `json:"data"`
-	Flags    map[string]string `json:"flags"`  // every flag of the first start, defaults too
-	Starts   []runStart        `json:"starts"` // the first, and one for each --resume
+	Network   any               `json:"network"` // as resolved from the flags
+	Engine    string            `json:"engine"`
+	Precision string            `json:"precision"` // of the maps
+	Batch     int               `json:"batch"`
+	Epochs    int               `json:"epochs"`
+	Schedule  string            `json:"schedule"`
+	Recipe    train.Tuned       `json:"recipe"` // as resolved from --recipe, --bugs and the flags
+	Seed      uint64            `json:"seed"`
+	Data      runData           `json:"data"`
+	Flags     map[string]string `json:"flags"`  // every flag of the first start, defaults too
+	Starts    []runStart        `json:"starts"` // the first, and one for each --resume
 }
 
 type runData struct {
@@ -129,7 +130,7 @@ func newStart(t *train.Trainer) runStart {
 // writeInfo writes runFile, or adds the start to that of a run that is resumed.
 func (f *trainFlags) writeInfo(cmd *cobra.Command, t *train.Trainer, p *trainPlan, start runStart) error {
 	info := runInfo{
-		Network: p.graph.Config, Engine: string(p.options.Engine), Batch: p.recipe.Batch, Epochs: p.recipe.Epochs, Schedule: p.schedule.String(), Recipe: p.recipe.Tuned, Seed: f.seed,
+		Network: p.graph.Config, Engine: string(p.options.Engine), Precision: p.options.Precision.String(), Batch: p.recipe.Batch, Epochs: p.recipe.Epochs, Schedule: p.schedule.String(), Recipe: p.recipe.Tuned, Seed: f.seed,
 		Data: runData{p.set.Name, p.set.Len(), p.set.Hash()}, Flags: map[string]string{},
 	}
 	cmd.Flags().VisitAll(func(v *pflag.Flag) { info.Flags[v.Name] = v.Value.String() })

@@ -21,6 +21,7 @@ type trainFlags struct {
 	data        dataFlags
 	dev         deviceFlags
 	engine      engineFlag
+	precision   precisionFlag
 	recompute   bool
 	out         string
 	init        string
@@ -76,6 +77,7 @@ with the same bits.`,
 	s.BoolVar(&f.tensorboard, "tensorboard", false, "also write an event file for TensorBoard into --out")
 	s.BoolVar(&f.ui, "ui", false, "show curves and progress on the terminal while it trains")
 	f.engine.add(c)
+	f.precision.add(c)
 	addRecompute(c, &f.recompute)
 	f.dev.add(c)
 	return c
@@ -144,6 +146,10 @@ func (f *trainFlags) prepare() (*trainPlan, error) {
 	if err != nil {
 		return nil, err
 	}
+	precision, err := f.precision.parse()
+	if err != nil {
+		return nil, err
+	}
 	if p.set, err = f.data.open(data.Train, c.Input); err != nil {
 		return nil, err
 	}
@@ -157,7 +163,7 @@ func (f *trainFlags) prepare() (*trainPlan, error) {
 		}
 	}
 	p.options = sparsenet.Options{
-		Batch: r.Batch, Engine: e, Pad: r.Pad, Flip: r.Flip, Smoothing: float32(r.Smoothing), Recompute: f.recompute, Accumulate: f.parts > 1,
+		Batch: r.Batch, Engine: e, Pad: r.Pad, Flip: r.Flip, Smoothing: float32(r.Smoothing), Recompute: f.recompute, Accumulate: f.parts > 1, Precision: precision,
 		Optimizer: r.Optimizer, Decays: r.DecayOn, Average: r.Average > 0, Init: r.Init, BNMomentum: r.BNMomentum,
 	}
 	if p.options.Mean, p.options.Std, err = r.Normalisation(p.set.Mean, p.set.Std); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sparsevk/gpu"
+	"sparsevk/ops"
 	"sparsevk/sparsenet"
 	"sparsevk/train"
 )
@@ -17,13 +18,15 @@ import (
 func newVerifyCommand() *cobra.Command {
 	var dev deviceFlags
 	var engine engineFlag
+	var precision precisionFlag
 	c := &cobra.Command{
 		Use:   "verify FILE...",
 		Short: "Replay traces recorded by another framework and report the deviations",
 		Long: `Replay traces that another framework recorded: the same network, initial
 parameters and images, trained for the same steps on this device. Reported are,
 for each group of tensors, the median and the largest deviation and the tensor
-that strays most. The exit status is 1 if one exceeds the trace's bounds.`,
+that strays most. The exit status is 1 if one exceeds the trace's bounds, which are
+for float32: another --precision is refused.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("verify needs the file of a trace")
@@ -33,10 +36,16 @@ that strays most. The exit status is 1 if one exceeds the trace's bounds.`,
 	}
 	dev.add(c)
 	engine.add(c)
+	precision.add(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		e, err := engine.parse()
 		if err != nil {
 			return err
+		}
+		if p, err := precision.parse(); err != nil {
+			return err
+		} else if p != ops.FP32 {
+			return usagef("precision %s: a trace's bounds are for float32; 'sparsenet selftest --op %s' compares every kernel with the reference within the bounds of that precision", p, p)
 		}
 		d, err := dev.open()
 		if err != nil {
