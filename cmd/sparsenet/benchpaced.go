@@ -60,7 +60,7 @@ func (f *benchFlags) pace(cmd *cobra.Command, m *sparsenet.Model) error {
 	if err := answer(cmd.Context(), m, cmd.InOrStdin(), out); err != nil {
 		return err
 	}
-	return out.Encode(pacedMemory{m.Plan.Total(), m.Device.Allocated()})
+	return out.Encode(pacedMemory{m.Memory().Total, m.Device.Allocated()})
 }
 
 // answer reads numbers of steps and writes their times until in ends.
