@@ -24,6 +24,9 @@ type memoryFlags struct {
 	batch            int
 	inference        bool
 	recompute        bool
+	optimizer        string
+	average          bool
+	accumulate       bool
 	kernels          string
 	fit              string
 	traffic, measure bool
@@ -52,6 +55,9 @@ that the device handed out with the plan; it fails if they differ.`,
 	addRecompute(cmd, &f.recompute)
 	s.IntVar(&f.batch, "batch", 64, "images in a step")
 	s.BoolVar(&f.inference, "inference", false, "plan inference: no gradients, maps freed after their last reader")
+	s.StringVar(&f.optimizer, "optimizer", string(sparsenet.SGD), "what training keeps of every parameter: sgd one number, adam and adamw two, amsgrad three")
+	s.BoolVar(&f.average, "average", false, "also keep a moving average of the parameters")
+	s.BoolVar(&f.accumulate, "accumulate", false, "also keep the sum of the gradients of several batches")
 	s.StringVar(&f.kernels, "kernels", ops.Plain.String(), "class of kernels to plan for: plain (any device), quad (software drivers with 8 lanes), small (any GPU), nvidia, rdna, gcn or intel")
 	s.StringVar(&f.fit, "fit", "", "also find the largest batch whose plan has at most this size, as in 4GiB or 500MB")
 	s.BoolVar(&f.traffic, "traffic", false, "also count dispatches, barriers, bytes and multiply-accumulates of a step")
@@ -126,7 +132,8 @@ func (f *memoryFlags) network(net *netFlags) (*sparsenet.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := sparsenet.Options{Batch: f.batch, Engine: engine, Inference: f.inference, Recompute: f.recompute, Precision: precision}
+	o := sparsenet.Options{Batch: f.batch, Engine: engine, Inference: f.inference, Recompute: f.recompute, Precision: precision,
+		Optimizer: sparsenet.Optimizer(f.optimizer), Average: f.average, Accumulate: f.accumulate}
 	if o.Class, err = ops.ParseClass(f.kernels); err != nil {
 		return nil, usageError{err}
 	}

@@ -158,6 +158,7 @@ func TestMemoryMeasured(t *testing.T) {
 	defer func() { assert.NoError(t, d.Close()) }()
 	for _, o := range []sparsenet.Options{
 		{Batch: 8}, {Batch: 8, Engine: sparsenet.Layered}, {Batch: 8, Inference: true, Chunk: 1 << 20},
+		{Batch: 8, Optimizer: sparsenet.AMSGrad, Average: true, Accumulate: true},
 	} {
 		c, err := sparsenet.Preset("sparse-10-4")
 		require.NoError(t, err)

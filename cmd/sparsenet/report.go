@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sparsevk/ops"
 	"sparsevk/sparsenet"
 	"sparsevk/train"
 	"sparsevk/train/chart"
@@ -109,7 +110,13 @@ func readPage(dir string) (*chart.Page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s in %s: %w", runFile, dir, err)
 	}
-	o := sparsenet.Options{Batch: info.Batch, Engine: sparsenet.Engine(info.Engine), Recompute: info.Flags["recompute"] == "true"}
+	o := sparsenet.Options{
+		Batch: info.Batch, Engine: sparsenet.Engine(info.Engine), Recompute: info.Flags["recompute"] == "true",
+		Optimizer: info.Recipe.Optimizer, Average: info.Recipe.Average > 0, Accumulate: accumulates(info),
+	}
+	if o.Precision, err = ops.ParsePrecision(info.Precision); err != nil {
+		return nil, fmt.Errorf("%s in %s: %w", runFile, dir, err)
+	}
 	n, err := sparsenet.NewNetwork(g, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s in %s: %w", runFile, dir, err)
@@ -124,6 +131,9 @@ func readPage(dir string) (*chart.Page, error) {
 	p.Evaluation, err = train.LoadEvaluation(dir)
 	return p, err
 }
+
+// accumulates reports whether several batches made an update of the run.
+func accumulates(i runInfo) bool { n := i.Flags["accumulate"]; return n != "" && n != "1" }
 
 // facts are what a reader asks first.
 func facts(i runInfo, g *sparsenet.Graph) []chart.Fact {
