@@ -73,6 +73,7 @@ type Conv struct {
 	quad    *quadConv // of the quad form of Forward
 	wgrad   quadWgrad // of the quad form of BackwardWeights
 	tiles   tileWgrad // of the tile forms of BackwardWeights
+	noTiles *Block    // of the tile forms of Forward
 	data    dataForm  // chosen when the data gradient is first asked for
 }
 
@@ -136,6 +137,7 @@ func (o *Conv) choose() {
 		o.measure()
 	default:
 		tile, _ := o.Env.tile(o.forms.forward, ForwardRole, o.Geometry, o.X[0].Block, o.K())
+		o.noTiles = noTiles(o.Label)
 		o.measureTiles(tile)
 	}
 	o.split = o.splits()

@@ -30,7 +30,7 @@ func newData(e *Env, label string, r Reader, dx View) dataForm {
 	case QuadForm:
 		return newQuadData(e, label, r, dx, shape)
 	}
-	t := &tileData{form: v, links: e.Tables.Add(label+"/dy_links", int(r.DY.C())*LinkWords)}
+	t := &tileData{form: v, noTiles: noTiles(label), links: e.Tables.Add(label+"/dy_links", int(r.DY.C())*LinkWords)}
 	t.shape, _ = e.tile(v, DataRole, r.Geometry, x, dx.C())
 	return t
 }

@@ -25,23 +25,23 @@ type tileStep struct {
 	y      View
 	act    bool
 	acc    bool
-	tiles  View // where to leave the statistics; the zero View: nowhere
+	tiles  View // where to leave the statistics, a pair for each workgroup
+	leave  bool // false: tiles is bound, for something must be, and not written
 }
+
+// noTiles returns what the tile form binds where it leaves no statistics.
+func noTiles(label string) *Block { return Vector(label+"/no_tiles", Workspace, 2) }
 
 func (t tileStep) step(label string) Step {
 	s, x, y := t.shape, t.x[0].Block, t.y
-	w, links, tiles, first := Planes{t.w}, Planes{t.links.All()}, Planes{y}, uint32(0)
-	if t.tiles.Block != nil {
-		tiles = Planes{t.tiles}
-		first = tiles.Base(t.tiles) / 2
-	}
+	w, links, tiles := Planes{t.w}, Planes{t.links.All()}, Planes{t.tiles}
 	push := shaders.TileFwdPush{
 		Y: push(Planes{y}, y), K: y.C(), C: t.x.C(), Link: links.Base(links[0])/LinkWords + t.link, WBase: w.Base(t.w), WOut: t.out, WIn: t.in,
-		N: x.N, H: x.H, W: x.W, Tiles: first,
+		N: x.N, H: x.H, W: x.W, Tiles: tiles.Base(t.tiles) / 2,
 	}
 	step := Step{
 		Label: label, Kernel: &shaders.TileFwd, Form: t.form, Push: &push, Args: []Planes{t.x, links, w, {y}, tiles},
-		Spec: append(s.spec(), flag(t.act), flag(t.tiles.Block != nil), flag(t.turned)), Shared: s.shared(), Groups: s.groups(y.C()),
+		Spec: append(s.spec(), flag(t.act), flag(t.leave), flag(t.turned)), Shared: s.shared(), Groups: s.groups(y.C()),
 		MACs: y.Elems() * uint64(t.x.C()) * uint64(s.ks*s.ks),
 	}
 	if t.acc {
@@ -60,9 +60,9 @@ func (o *Conv) tileForward() []Step {
 		c0, k1 := uint32(0), k0+y.C()
 		for i, x := range segments {
 			s := tileStep{shape: shape, form: o.forms.forward, x: x, links: o.Links, link: c0, w: o.W.Slice(k0*row+c0*taps, (k1-1)*row+(c0+x.C())*taps),
-				out: row, in: taps, y: y, act: o.Act, acc: i > 0}
+				out: row, in: taps, y: y, act: o.Act, acc: i > 0, tiles: o.noTiles.All()}
 			if o.Tiles != nil && i == len(segments)-1 {
-				s.tiles = o.Tiles.View(k0, k1)
+				s.tiles, s.leave = o.Tiles.View(k0, k1), true
 			}
 			steps = append(steps, s.step(o.Label+"/tile_fwd"))
 			c0 += x.C()
@@ -74,9 +74,10 @@ func (o *Conv) tileForward() []Step {
 // tileData is the tile form of a data gradient: a convolution of dy with the
 // weights turned round.
 type tileData struct {
-	form  Variant
-	shape tileShape
-	links *Block
+	form    Variant
+	shape   tileShape
+	links   *Block
+	noTiles *Block
 }
 
 // steps reads dy and writes dx, or with acc adds to it.
@@ -88,7 +89,7 @@ func (d *tileData) steps(e *Env, label string, r Reader, dx View, acc bool) []St
 		k0 := uint32(0)
 		for i, seg := range e.split(dy) {
 			w, row := r.weightsOf(k0, seg.C(), r.C0+c0, run.C())
-			s := tileStep{shape: d.shape, form: d.form, x: seg, links: d.links, link: k0, w: w, out: r.taps(), in: row, turned: true, y: run, acc: acc || i > 0}
+			s := tileStep{shape: d.shape, form: d.form, x: seg, links: d.links, link: k0, w: w, out: r.taps(), in: row, turned: true, y: run, acc: acc || i > 0, tiles: d.noTiles.All()}
 			steps = append(steps, s.step(label+"/tile_bwd_data"))
 			k0 += seg.C()
 		}

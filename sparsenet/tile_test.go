@@ -1,6 +1,7 @@
 package sparsenet
 
 import (
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -37,4 +38,22 @@ func TestTilesTrain(t *testing.T) {
 	g, err := Build(c)
 	require.NoError(t, err)
 	assert.Empty(t, disagreements(results[ops.Small], results[ops.Plain], someValues(g.Params), sharp))
+}
+
+// The tiles take 16-bit maps as the plain kernels do. Software drivers compile for a
+// minute: it runs with SPARSEVK_SLOW=1.
+func TestTilesTakeHalf(t *testing.T) {
+	if os.Getenv("SPARSEVK_SLOW") != "1" {
+		t.Skip("SPARSEVK_SLOW=1 runs it")
+	}
+	if !optest.Device(t).Info().Features.Storage16 {
+		t.Skip(gpu.ErrNoStorage16)
+	}
+	c := Config{Blocks: []int{1, 1}, Growth: []int{5}, Classes: 3, Input: Input{8, 8, 3}}
+	var got []outcome
+	for _, class := range []ops.Class{ops.Plain, ops.Small} {
+		got = append(got, run(t, open(t, c, Options{Batch: 2, Class: class, Precision: ops.BF16}), 1))
+	}
+	assert.Less(t, strays(got[1].logits, got[0].logits, 0), 0.02)
+	assert.Less(t, spreadOf(got[1].gradients, got[0].gradients).median, 0.02)
 }
