@@ -71,19 +71,19 @@ type Metrics struct {
 	text      []byte // of the line being written
 }
 
-// OpenMetrics opens the metrics of a run that goes on after the given step, 0
-// for a new one: lines of later steps, of the test split, and a last line that
-// was cut short are removed, so that a resumed run leaves the lines of an
-// undisturbed one.
-func OpenMetrics(dir string, step uint64) (*Metrics, error) {
-	m, err := openMetrics(dir, step)
+// OpenMetrics opens the metrics of a run that goes on from the given state, the
+// zero State for a new one: lines of later steps, of epochs that it has not
+// finished, of the test split, and a last line that was cut short are removed, so
+// that a resumed run leaves the lines of an undisturbed one.
+func OpenMetrics(dir string, from State) (*Metrics, error) {
+	m, err := openMetrics(dir, from)
 	if err != nil {
 		return nil, fmt.Errorf("train: metrics: %w", err)
 	}
 	return m, nil
 }
 
-func openMetrics(dir string, step uint64) (*Metrics, error) {
+func openMetrics(dir string, from State) (*Metrics, error) {
 	path := filepath.Join(dir, metricsJSON)
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -93,7 +93,7 @@ func openMetrics(dir string, step uint64) (*Metrics, error) {
 	table := bytes.NewBufferString(csvHeader)
 	for line := range bytes.Lines(old) {
 		var m Metric
-		if json.Unmarshal(line, &m) != nil || !bytes.HasSuffix(line, []byte("\n")) || m.Step > step || m.Kind == KindTest {
+		if json.Unmarshal(line, &m) != nil || !bytes.HasSuffix(line, []byte("\n")) || m.Step > from.Step || m.Epoch > from.Epoch || m.Kind == KindTest {
 			continue
 		}
 		kept.Write(line)

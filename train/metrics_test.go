@@ -32,7 +32,7 @@ func read(t *testing.T, dir, name string) string {
 
 func TestMetricsLines(t *testing.T) {
 	dir := t.TempDir()
-	m, err := OpenMetrics(dir, 0)
+	m, err := OpenMetrics(dir, State{})
 	require.NoError(t, err)
 	require.NoError(t, m.Write(metric(1)))
 	want := `{"time":"2026-11-22T12:00:00Z","kind":"step","epoch":0,"step":1,"lr":0.1,"loss":2.5,"accuracy":0.25,"images_per_second":91.5}` + "\n"
@@ -60,7 +60,7 @@ func TestMetricsLines(t *testing.T) {
 // leaves the same lines as one that was never killed.
 func TestMetricsAfterResume(t *testing.T) {
 	write := func(dir string, from, to uint64) *Metrics {
-		m, err := OpenMetrics(dir, from)
+		m, err := OpenMetrics(dir, State{Step: from})
 		require.NoError(t, err)
 		for s := from + 1; s <= to; s++ {
 			require.NoError(t, m.Write(metric(s)))
@@ -100,14 +100,14 @@ func TestMetricsAreJSON(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, string(want), fmt.Sprintf(`"loss":%s,`, loss))
 	}
-	m, err := OpenMetrics(t.TempDir(), 0)
+	m, err := OpenMetrics(t.TempDir(), State{})
 	require.NoError(t, err)
 	assert.Zero(t, testing.AllocsPerRun(20, func() { assert.NoError(t, m.Write(metric(1))) }))
 	require.NoError(t, m.Close())
 }
 
 func TestMetricsReportTheirFolder(t *testing.T) {
-	_, err := OpenMetrics(filepath.Join(t.TempDir(), "none"), 0)
+	_, err := OpenMetrics(filepath.Join(t.TempDir(), "none"), State{})
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -115,7 +115,7 @@ func TestMetricsReportTheirFolder(t *testing.T) {
 // lines only.
 func TestAFullDiskLeavesWholeLines(t *testing.T) {
 	if dir := os.Getenv("TRAIN_TEST_METRICS"); dir != "" {
-		m, err := OpenMetrics(dir, 0)
+		m, err := OpenMetrics(dir, State{})
 		for s := uint64(1); err == nil; s++ {
 			err = m.Write(metric(s))
 		}

@@ -23,7 +23,7 @@ func TestStepsDoNotAllocate(t *testing.T) {
 		tr := newTrainer(t, toy{Options: sparsenet.Options{Engine: engine, Pad: 1, Flip: true}})
 		tr.Train.Set = toySet(400, 1)
 		var err error
-		tr.Metrics, err = OpenMetrics(t.TempDir(), 0)
+		tr.Metrics, err = OpenMetrics(t.TempDir(), State{})
 		require.NoError(t, err)
 		defer tr.Metrics.Close()
 		var sink []byte

@@ -40,7 +40,7 @@ func (t *Trainer) restart(cause error) (err error) {
 		if err := t.Metrics.Close(); err != nil {
 			return errors.Join(cause, err)
 		}
-		if t.Metrics, err = OpenMetrics(t.Run.Dir, t.state.Step); err != nil {
+		if t.Metrics, err = OpenMetrics(t.Run.Dir, t.state); err != nil {
 			return errors.Join(cause, err)
 		}
 	}

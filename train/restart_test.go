@@ -47,7 +47,7 @@ func newLoser(t *testing.T, y toy) (*Trainer, *loser) {
 	tr.Every = 4
 	if y.dir != "" {
 		var err error
-		tr.Metrics, err = OpenMetrics(y.dir, 0)
+		tr.Metrics, err = OpenMetrics(y.dir, State{})
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, tr.Metrics.Close()) })
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -301,6 +302,58 @@ func TestStopLeavesACheckpoint(t *testing.T) {
 	require.NoError(t, err)
 	defer c.Close()
 	assert.Equal(t, [3]uint64{14, 1, 4}, [3]uint64{c.State.Step, c.State.Epoch, c.State.Position})
+}
+
+// A run that is stopped in a validation, resumed, and killed before the epoch that it
+// closed is saved closes it again, with one line of it in the metrics.
+func TestResumeInAValidationCountsEpochsOnce(t *testing.T) {
+	setup := toy{dir: t.TempDir(), epochs: 2}
+	open := func(resume bool) *Trainer {
+		tr := newTrainer(t, setup)
+		tr.Valid = data.Loader{Set: toySet(22, 2), Size: 4}
+		if resume {
+			c, _, err := Newest(setup.dir)
+			require.NoError(t, err)
+			require.Equal(t, [3]uint64{10, 0, 10}, [3]uint64{c.State.Step, c.State.Epoch, c.State.Position})
+			require.NoError(t, tr.Resume(c, false))
+			require.NoError(t, c.Close())
+		}
+		var err error
+		tr.Metrics, err = OpenMetrics(setup.dir, tr.State())
+		require.NoError(t, err)
+		return tr
+	}
+	end := func(tr *Trainer) {
+		require.NoError(t, tr.Metrics.Close())
+		require.NoError(t, tr.Run.Close())
+	}
+	first := open(false)
+	stopAfter(t, first, 10)
+	end(first)
+
+	killed := open(true)
+	run := killed.Run
+	killed.Run = nil // nothing more is saved
+	for e, err := range killed.Loop(t.Context()) {
+		require.NoError(t, err)
+		require.Equal(t, 1, e.N)
+		break
+	}
+	killed.Run = run
+	lines := read(t, setup.dir, metricsJSON)
+	require.Equal(t, 1, strings.Count(lines, `"kind":"valid"`), "the epoch was closed")
+	end(killed)
+
+	last := open(true)
+	_, err := loop(t.Context(), last)
+	require.NoError(t, err)
+	end(last)
+	lines = read(t, setup.dir, metricsJSON)
+	for _, kind := range []string{KindEpoch, KindValid} {
+		assert.Equal(t, 2, strings.Count(lines, `"kind":"`+kind+`"`), kind)
+		assert.Equal(t, 1, strings.Count(lines, `"kind":"`+kind+`","epoch":1,`), kind)
+	}
+	assert.Equal(t, 20, strings.Count(lines, `"kind":"step"`))
 }
 
 // Checkpoints between the ends of epochs are as good: here one that a killed run

@@ -90,7 +90,7 @@ func (f *trainFlags) openRun(cmd *cobra.Command, t *train.Trainer, p *trainPlan)
 	if err := f.writeInfo(cmd, t, p, start); err != nil {
 		return nil, err
 	}
-	if t.Metrics, err = train.OpenMetrics(f.out, t.State().Step); err != nil {
+	if t.Metrics, err = train.OpenMetrics(f.out, t.State()); err != nil {
 		return nil, err
 	}
 	if log, err = run.OpenLog(); err != nil {
