@@ -1,6 +1,7 @@
 # Every target works from a fresh clone on Debian 12 or newer, or Ubuntu, with Go.
 
 FUZZTIME := 60s
+SOAK     := 30m
 
 help:     ## print this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## */\t/'
@@ -32,6 +33,9 @@ gpuav:    ## the kernels under GPU-assisted validation; minutes
 crash:    ## 200 kills and 40 signals at random moments, a full disk, flipped bits
 	SPARSEVK_SLOW=1 go test -count=1 -v -timeout=60m -run='^Test(Kills|Terminated|SecondSignal|FlippedBits|DiskFillsUp)$$' ./cmd/sparsenet
 
+soak:     ## half an hour of training that must hold no more memory, handles or goroutines at its end
+	SPARSEVK_SOAK=$(SOAK) SPARSEVK_GPU=require SPARSEVK_VALIDATE=off go test -count=1 -v -timeout=0 -run='^TestSoak$$' ./train
+
 bench:    ## lines for benchstat; never compared across devices
 	SPARSEVK_GPU=require go test -run='^$$' -bench=. -count=6 -timeout=60m ./...
 
@@ -39,4 +43,4 @@ bench-peers: ## PyTorch and TensorFlow.js beside sparsenet, into docs/BENCHMARKS
 	go run ./tools/peers prepare
 	go run ./tools/peers measure
 
-.PHONY: help run test generate check race fuzz gpuav crash bench bench-peers
+.PHONY: help run test generate check race fuzz gpuav crash soak bench bench-peers
