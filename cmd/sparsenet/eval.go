@@ -94,7 +94,10 @@ func (f *evalFlags) run(cmd *cobra.Command) (err error) {
 // print tells the outcome, in text or JSON.
 func (f *evalFlags) print(cmd *cobra.Command, score train.Score, confusion *train.Confusion) error {
 	if wantsJSON(cmd) {
-		return printJSON(cmd, map[string]any{f.split: score, "accuracy": score.Accuracy(), "classes": confusion.PerClass(), "confusion": confusion.Counts})
+		return printJSON(cmd, map[string]any{"model": f.model.path, f.split: score, "accuracy": score.Accuracy(), "classes": confusion.PerClass(), "confusion": confusion.Counts})
+	}
+	if f.model.run != "" { // which of its checkpoints it is
+		fmt.Fprintln(cmd.OutOrStdout(), "model ", f.model.path)
 	}
 	if err := newReporter(cmd, 0).score(f.split, score); err != nil {
 		return err
