@@ -12,9 +12,6 @@ import (
 	"sparsevk/train/data"
 )
 
-// ErrNonFinite says that the loss or the gradient was NaN or infinite.
-var ErrNonFinite = errors.New("the loss or the gradient is not finite")
-
 // A Trainer trains a model on a data set. Fill in the fields, then range over
 // Run; what belongs to the loop around it (printing, early stopping) stays with
 // the caller.
@@ -218,7 +215,7 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 	t.last = start
 	if err := t.batches(ctx, batches, &e); err != nil {
 		t.steps.abandon()
-		return e, err
+		return e, t.explain(err)
 	}
 	images := float64(t.state.Position-first) * float64(t.Model.Batch)
 	e.ImagesPerSecond = images / time.Since(start).Seconds()
@@ -284,6 +281,9 @@ func (t *Trainer) submit(b data.Batch, f flight) error {
 	if err := t.steps.room(); err != nil {
 		return err
 	}
+	if err := t.checkRate(f); err != nil {
+		return err
+	}
 	lane := t.steps.lane()
 	if err := feed(lane, b); err != nil {
 		return err
@@ -330,7 +330,7 @@ func (t *Trainer) landed(f flight, r sparsenet.Result, err error) error {
 		return fmt.Errorf("train: step %d: %w", f.step, err)
 	}
 	if err := t.finite(f, r); err != nil {
-		return fmt.Errorf("train: step %d, loss %g, learning rate %g: %w: lower the rate, or go on from the last checkpoint", f.step, r.Loss, f.rate, err)
+		return nonFinite(f, r, err)
 	}
 	t.state.Position++
 	t.state.Loss += float64(r.Loss)

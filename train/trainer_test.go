@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -413,24 +412,6 @@ func TestResumeRefuses(t *testing.T) {
 		assert.NoError(t, again.Resume(c, true), "unless it is forced")
 	}
 	assert.NoError(t, newTrainer(t, toy{epochs: 1}).Resume(c, false))
-}
-
-// A loss that is not finite ends the run, names the step and what to do, and leaves
-// the checkpoints before it.
-func TestNonFiniteLossStops(t *testing.T) {
-	for _, engine := range engines {
-		tr := newTrainer(t, toy{Options: sparsenet.Options{Engine: engine}, dir: t.TempDir(), epochs: 3})
-		tr.LR = StepLR(0.05, 1e37, 1)
-		epochs, err := loop(t.Context(), tr)
-		assert.ErrorIs(t, err, ErrNonFinite)
-		assert.ErrorContains(t, err, "lower the rate, or go on from the last checkpoint")
-		assert.Regexp(t, `step 1\d, loss \S+, learning rate 5e\+35`, fmt.Sprint(err))
-		assert.Len(t, epochs, 1)
-		c, _, err := Newest(tr.Run.Dir)
-		require.NoError(t, err)
-		assert.EqualValues(t, 10, c.State.Step)
-		assert.NoError(t, c.Close())
-	}
 }
 
 // What cannot be trained is refused before the first step.
