@@ -2,6 +2,7 @@ package sparsenet
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func wiringFile(t *testing.T, text string) string {
+func wiringFile(t testing.TB, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "wiring.txt")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
@@ -127,4 +128,33 @@ func TestFunctionIsStored(t *testing.T) {
 		assert.ErrorContains(t, err, "is not a whole number in wiring", bad)
 	}
 	assert.ErrorContains(t, Config{Blocks: []int{1}, Growth: []int{4}, Wiring: Wiring{Name: "table:0|1,7"}}.Validate(), "map 2 reads map 7")
+}
+
+// FuzzWiring: any file is an error that names it, or a wiring that its name writes
+// out, and that a network of its layers can be built with.
+func FuzzWiring(f *testing.F) {
+	for _, text := range []string{twoStages, "stage\n1: 0\noutput: 1 0", "1: 0\n2: 0,1\n3: 2\noutput: 3 2", "1: 0\n2: +1 00\noutput: 2", "1:0\noutput:99999999999999999999", "#\n\x00:"} {
+		f.Add([]byte(text))
+	}
+	path := filepath.Join(f.TempDir(), "wiring.txt")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		require.NoError(t, os.WriteFile(path, text, 0o666))
+		w, err := ReadWiring(path)
+		if err != nil {
+			require.ErrorContains(t, err, path)
+			return
+		}
+		again, err := ParseWiring(w.Name)
+		require.NoError(t, err)
+		require.Equal(t, w.table, again.table)
+		c, err := Config{Growth: []int{1}, Wiring: w, Input: Input{64, 64, 3}}.Resolve()
+		var refused *ConfigError
+		if errors.As(err, &refused) { // too many stages or layers
+			return
+		}
+		require.NoError(t, err)
+		g, err := Build(c)
+		require.NoError(t, err)
+		checkGraph(t, g)
+	})
 }

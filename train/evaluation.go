@@ -86,14 +86,21 @@ func ReadMetrics(dir string) ([]Metric, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train: metrics: %w", err)
 	}
-	var list []Metric
-	for line := range bytes.Lines(b) {
+	list, err := parseMetrics(b)
+	if err != nil {
+		return nil, fmt.Errorf("train: metrics: %s: %w", path, err)
+	}
+	return list, nil
+}
+
+func parseMetrics(text []byte) (list []Metric, err error) {
+	for line := range bytes.Lines(text) {
 		if !bytes.HasSuffix(line, []byte("\n")) {
 			break
 		}
 		var m Metric
 		if err := json.Unmarshal(line, &m); err != nil {
-			return nil, fmt.Errorf("train: metrics: %s: line %d: %w", path, len(list)+1, err)
+			return nil, fmt.Errorf("line %d: %w", len(list)+1, err)
 		}
 		list = append(list, m)
 	}

@@ -89,27 +89,36 @@ func openMetrics(dir string, from State) (*Metrics, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	var kept bytes.Buffer
-	table := bytes.NewBufferString(csvHeader)
-	for line := range bytes.Lines(old) {
-		var m Metric
-		if json.Unmarshal(line, &m) != nil || !bytes.HasSuffix(line, []byte("\n")) || m.Step > from.Step || m.Epoch > from.Epoch || m.Kind == KindTest {
-			continue
-		}
-		kept.Write(line)
-		table.Write(m.appendCSV(table.AvailableBuffer()))
-	}
+	kept, table := keepMetrics(old, from)
 	var m Metrics
 	for _, f := range []struct {
 		to      **lines
 		name    string
 		content []byte
-	}{{&m.json, metricsJSON, kept.Bytes()}, {&m.csv, metricsCSV, table.Bytes()}} {
+	}{{&m.json, metricsJSON, kept}, {&m.csv, metricsCSV, table}} {
 		if *f.to, err = startLines(filepath.Join(dir, f.name), f.content); err != nil {
 			return nil, errors.Join(err, m.Close())
 		}
 	}
 	return &m, nil
+}
+
+// keepMetrics returns the lines of old that belong to a run which goes on from the
+// given state, and the table of them.
+func keepMetrics(old []byte, from State) (kept, table []byte) {
+	table = []byte(csvHeader)
+	for line := range bytes.Lines(old) {
+		var m Metric
+		if json.Unmarshal(line, &m) != nil || !bytes.HasSuffix(line, []byte("\n")) || m.Step > from.Step || m.Epoch > from.Epoch {
+			continue
+		}
+		if m.Kind != KindStep && m.Kind != KindEpoch && m.Kind != KindValid { // of the test split, or damaged
+			continue
+		}
+		kept = append(kept, line...)
+		table = m.appendCSV(table)
+	}
+	return kept, table
 }
 
 // Write appends one line to each file.

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -136,4 +137,43 @@ func TestAFullDiskLeavesWholeLines(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(line), &m), line)
 		require.Equal(t, uint64(i+1), m.Step)
 	}
+}
+
+// FuzzMetrics: whatever is left of the metrics, a resumed run goes on from whole
+// lines of its own past, of which the reader and the table say the same.
+func FuzzMetrics(f *testing.F) {
+	var lines []byte
+	for i, kind := range []string{KindStep, KindStep, KindEpoch, KindValid, KindTest} {
+		m := metric(uint64(i/2 + 1))
+		m.Kind, m.Epoch, m.Loss = kind, uint64(i/2), Number(math.Inf(i%3-1))
+		lines = m.appendJSON(lines)
+	}
+	f.Add(lines, uint64(2), uint64(1))
+	f.Add(lines[:len(lines)-7], uint64(9), uint64(9))
+	f.Add([]byte("null\n{}\n\n"), uint64(0), uint64(0))
+	f.Add([]byte(`{"kind":"a,b\n\"c","time":"9999-12-31T23:59:59Z"}`+"\n"), uint64(0), uint64(0))
+	f.Fuzz(func(t *testing.T, old []byte, step, epoch uint64) {
+		from := State{Step: step, Epoch: epoch}
+		kept, table := keepMetrics(old, from)
+		if len(kept) > len(old) {
+			t.Fatalf("%d bytes of %d", len(kept), len(old))
+		}
+		again, same := keepMetrics(kept, from)
+		if !bytes.Equal(kept, again) || !bytes.Equal(table, same) {
+			t.Fatalf("%q, and then %q", kept, again)
+		}
+		list, err := parseMetrics(kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := csv.NewReader(bytes.NewReader(table)).ReadAll()
+		if err != nil || len(rows) != len(list)+1 {
+			t.Fatalf("%d lines, %d rows: %v", len(list), len(rows), err)
+		}
+		for i, m := range list {
+			if m.Step > step || m.Epoch > epoch || rows[i+1][1] != m.Kind || m.Kind == KindTest {
+				t.Fatalf("%+v is %q, after step %d and epoch %d", m, rows[i+1], step, epoch)
+			}
+		}
+	})
 }

@@ -3,6 +3,7 @@ package train
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -86,8 +87,9 @@ func (t *Trace) read(m meta) error {
 	if o == nil {
 		note(fmt.Errorf("optimizer %q cannot be replayed", m["optimizer"]))
 	} else {
-		t.Momentum, _ = strconv.ParseFloat(o[1], 64)
-		t.Decay, _ = strconv.ParseFloat(o[2], 64)
+		o := meta{"momentum": o[1], "weight_decay": o[2]}
+		note(o.number("momentum", &t.Momentum))
+		note(o.number("weight_decay", &t.Decay))
 	}
 	if first != nil {
 		return first
@@ -97,6 +99,9 @@ func (t *Trace) read(m meta) error {
 
 // check holds the shapes of the images and labels against the header.
 func (t *Trace) check() error {
+	if t.Batch > math.MaxInt32/t.Steps {
+		return fmt.Errorf("%d steps of batch %d are more images than a trace holds", t.Steps, t.Batch)
+	}
 	in, ok := t.file.Info("input")
 	if !ok || len(in.Shape) != 4 || in.Shape[0] != t.Batch*t.Steps {
 		return fmt.Errorf("tensor input has shape %v, want [%d,channels,height,width] for %d steps of batch %d", in.Shape, t.Batch*t.Steps, t.Steps, t.Batch)
@@ -129,7 +134,7 @@ func (m meta) integer(key string, to *int) error {
 
 func (m meta) number(key string, to *float64) error {
 	v, err := strconv.ParseFloat(m[key], 64)
-	if err != nil {
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 		return fmt.Errorf("header field %s is %q, not a number", key, m[key])
 	}
 	*to = v

@@ -319,3 +319,31 @@ func FuzzIDX(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRecords: any content is an error, or images with labels of the set, strictly
+// as many as were published.
+func FuzzRecords(f *testing.F) {
+	k := &known{title: "Toy", h: 2, w: 2, c: 3, records: [2]int{3, 3}, labels: []int{2, 10}, label: 1}
+	whole := bytes.Repeat([]byte{1, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, 3)
+	f.Add(whole, false)
+	f.Add(whole[:14], true)
+	f.Add(whole[:13], true)
+	f.Add(append(bytes.Clone(whole), 1), false)
+	f.Add(append([]byte{2}, whole[1:]...), false)
+	f.Fuzz(func(t *testing.T, content []byte, strict bool) {
+		if k.checkRecords("x", content, 3, Options{Foreign: !strict}) != nil {
+			return
+		}
+		s := Set{H: k.h, W: k.w, C: k.c}
+		s.appendRecords(k, content, 1)
+		n := len(s.Labels)
+		if n == 0 || strict && n != 3 || len(s.Images) != n*12 || n*14 != len(content) {
+			t.Fatalf("%d labels and %d bytes of images in %d bytes", n, len(s.Images), len(content))
+		}
+		for _, l := range s.Labels {
+			if l >= 10 {
+				t.Fatalf("label %d", l)
+			}
+		}
+	})
+}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -258,4 +259,50 @@ func TestContactSheet(t *testing.T) {
 	assert.ErrorContains(t, err, "0 columns")
 	_, err = ContactSheet(small(1, 1, 1, 2), 1)
 	assert.ErrorContains(t, err, "2 channels")
+}
+
+// FuzzSheet: any picture and any labels are an error, or records whose labels are
+// the given ones and whose pixels are those of the picture. No picture of another
+// size is unpacked.
+func FuzzSheet(f *testing.F) {
+	k := &known{title: "Toy", h: 2, w: 2, c: 3}
+	encoded := func(img draw.Image) []byte {
+		for i := range img.Bounds().Dx() * img.Bounds().Dy() {
+			img.Set(i%4, i/4, color.RGBA{byte(i), byte(7 * i), byte(99 * i), 255})
+		}
+		var b bytes.Buffer
+		require.NoError(f, png.Encode(&b, img))
+		return b.Bytes()
+	}
+	whole := encoded(image.NewRGBA(image.Rect(0, 0, 4, 3)))
+	f.Add(whole, []byte("[1,2,255]"))
+	f.Add(whole, []byte("[1,2]"))
+	f.Add(whole, []byte("[1,-2,70000]"))
+	f.Add(whole[:len(whole)-20], []byte("[1,2,3]"))
+	f.Add(encoded(image.NewGray(image.Rect(0, 0, 4, 1))), []byte("[1]"))
+	f.Add(encoded(image.NewNRGBA64(image.Rect(0, 0, 4, 1))), []byte("[1]"))
+	f.Add([]byte{}, []byte("null"))
+	f.Fuzz(func(t *testing.T, sheet, text []byte) {
+		labels, err := parseLabels(text)
+		if err != nil {
+			return
+		}
+		got, err := k.unrollSheet(sheet, labels)
+		if err != nil {
+			return
+		}
+		img, err := png.Decode(bytes.NewReader(sheet))
+		if err != nil || len(got) != 13*len(labels) || img.Bounds() != image.Rect(0, 0, 4, len(labels)) {
+			t.Fatalf("%d bytes for %d labels and a picture of %v: %v", len(got), len(labels), img.Bounds(), err)
+		}
+		for i, l := range labels {
+			r := got[13*i : 13*(i+1)]
+			for x := range 4 {
+				c := color.RGBAModel.Convert(img.At(x, i)).(color.RGBA)
+				if r[0] != l || c.R != r[1+x] || c.G != r[5+x] || c.B != r[9+x] {
+					t.Fatalf("image %d is %d, its label %d", i, r, l)
+				}
+			}
+		}
+	})
 }

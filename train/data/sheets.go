@@ -66,17 +66,25 @@ func sheetLabels(ctx context.Context, from source) (labels [2][]byte, err error)
 		if err != nil {
 			return err
 		}
-		var list []uint16 // not bytes, which JSON has as text
-		if err := json.Unmarshal(content, &list); err != nil {
+		if labels[split], err = parseLabels(content); err != nil {
 			return fmt.Errorf("%s: %w", entry, err)
-		}
-		labels[split] = make([]byte, len(list))
-		for i, l := range list {
-			labels[split][i] = byte(min(l, 255))
 		}
 		return nil
 	})
 	return labels, err
+}
+
+// parseLabels reads an array of labels; 255 stands for all that fit into no byte.
+func parseLabels(content []byte) ([]byte, error) {
+	var list []uint16 // not bytes, which JSON has as text
+	if err := json.Unmarshal(content, &list); err != nil {
+		return nil, err
+	}
+	labels := make([]byte, len(list))
+	for i, l := range list {
+		labels[i] = byte(min(l, 255))
+	}
+	return labels, nil
 }
 
 // unrollSheet returns the records for the labels: a label, then the planes of
