@@ -17,7 +17,8 @@ type Stats struct {
 	X       View    // C planes of M = N·H·W elements
 	Words   View    // C planes of StatWords words (NewStatsBlock), written
 	// RunningMean and RunningVar have a word per plane. In training (State) Merge
-	// moves them towards the batch's mean and unbiased variance.
+	// moves them towards the batch's mean and unbiased variance, unless these are not
+	// finite.
 	RunningMean, RunningVar View
 	State                   View
 	// Partial holds [C][tiles] pairs (mean, M2) of Tile consecutive elements each,

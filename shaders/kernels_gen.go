@@ -2433,8 +2433,8 @@ var StatsMerge = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
 	SharedBytes: 2176,
-	Source:      "5f7e8fcf456d0fe5d3da629834b1ee4a08abb8a5ed13802d3dca074a35e0302a",
-	Module:      "975994b176842ab19b9fce7cf71e2fb858473389ed620f90a0b554f4e936f1bd",
+	Source:      "8d6f4e6bd0a1d23ae3cafc1dd07f6f97689e984fc61e6b1290642438377145ad",
+	Module:      "e05f1688772dc07457c953ef1378d11f133cc012634f878b0e2577aea7255984",
 }
 
 // StatsMergePush holds the push constants of stats_merge.comp.

@@ -1,6 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "view.glsl"
+#include "math.glsl"
 #include "state.glsl"
 
 // stats_merge: the statistics of every plane from those of its tiles.
@@ -19,7 +20,8 @@
 // stats_tile leaves them.
 // In training (State) the running mean and the running unbiased variance
 // M2/(m-1) move towards these by the batch-norm momentum; a plane of one element
-// has variance 0.
+// has variance 0. A mean or variance that is not finite leaves both as they are:
+// the update of such a step is left out, and one batch must not spoil them for good.
 // Source: Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for
 // Computing Sample Variances", 1979. CPU reference: ops/ref.BatchStats. Host: ops.Stats.
 
@@ -71,7 +73,7 @@ void write(uint c, vec3 all) {
     stats[dst + 1] = var;
     stats[dst + 2] = 1.0 / sqrt(var + p.epsilon);
     stats[dst + 3] = all.x;
-    if (state[at(p.state, STATE_TRAIN)] == 0)
+    if (state[at(p.state, STATE_TRAIN)] == 0 || nonfinite(mean) || nonfinite(all.z))
         return;
     float w = uintBitsToFloat(state[at(p.state, STATE_BN_MOMENTUM)]);
     uint a = at(p.running_mean, c), b = at(p.running_var, c);

@@ -108,6 +108,12 @@ func TestDiagnose(t *testing.T) {
 				r, err := m.TrainStep(h)
 				require.NoError(t, err)
 				require.Equal(t, p.name != "nothing", r.NonFinite, p.name)
+				after, err := m.Values()
+				require.NoError(t, err)
+				for _, q := range m.Graph.Params.Running {
+					assert.False(t, slices.ContainsFunc(after[q.Name], func(x float32) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) }),
+						"%s: a bad batch got into %s", p.name, q.Name)
+				}
 				before := kept(t, m)
 				f, err := m.Diagnose(0, h)
 				require.NoError(t, err)
