@@ -57,26 +57,30 @@ func (d *Description) Check() error {
 // Describe returns what a checkpoint or a file of SaveModel says of its network; nil
 // if it says nothing, as files of other programs do.
 func Describe(f *safetensors.File) (*Description, error) {
-	meta := f.Metadata()
-	var d *Description
-	var err error
-	switch {
-	case IsCheckpoint(f):
-		var s State
-		err = json.Unmarshal([]byte(meta["state"]), &s)
-		d = s.Model
-	case meta["format"] == modelFormat:
-		err = json.Unmarshal([]byte(meta[modelKey]), &d)
-	}
-	if err == nil && d != nil {
-		if d.Network, err = d.Network.Resolve(); err == nil {
-			err = d.Check()
-		}
-	}
+	d, err := parseDescription(f.Metadata())
 	if err != nil {
 		return nil, fmt.Errorf("train: description of the network: %w: name the network with flags, such as --preset", err)
 	}
 	return d, nil
+}
+
+// parseDescription finds the description in a file's metadata.
+func parseDescription(meta map[string]string) (d *Description, err error) {
+	switch format := meta["format"]; {
+	case strings.HasPrefix(format, checkpointKind):
+		var s State
+		err = json.Unmarshal([]byte(meta["state"]), &s)
+		d = s.Model
+	case format == modelFormat:
+		err = json.Unmarshal([]byte(meta[modelKey]), &d)
+	}
+	if err != nil || d == nil {
+		return nil, err
+	}
+	if d.Network, err = d.Network.Resolve(); err != nil {
+		return nil, err
+	}
+	return d, d.Check()
 }
 
 // SaveModel writes parameters and running statistics to a safetensors file, whole or
