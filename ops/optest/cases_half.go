@@ -1,6 +1,10 @@
 package optest
 
-import "sparsevk/ops"
+import (
+	"slices"
+
+	"sparsevk/ops"
+)
 
 func init() {
 	for _, p := range []ops.Precision{ops.FP16, ops.BF16} {
@@ -13,7 +17,7 @@ func init() {
 // number of them in a plane, several views, ranges that cut; and where results are
 // stored several times on the way.
 func halfCases(p ops.Precision) []Case {
-	cases := append(halfMapCases(), halfConvCases(p)...)
+	cases := slices.Concat(halfMapCases(), halfConvCases(p), halfTileCases())
 	for i, c := range cases {
 		cases[i] = inPrecision(p, c)
 	}
@@ -75,4 +79,20 @@ func halfConvCases(p ops.Precision) []Case {
 		plainGather(93|Coarse, [4]int{13, 2, 7, 7}, 4096, gatherReader{9, 15, 2, same3, true}, gatherReader{0, 14, 1, head, true}),
 		finaliseCase(94|Coarse, [4]int{13, 3, 11, 5}, 2048, true), finaliseCase(95|Coarse, [4]int{3, 2, 7, 7}, full, false))
 	return cases
+}
+
+// halfTileCases are the tiles for GPUs, in the variants that serve every device and a
+// shape that no tile divides. Those that leave statistics take float32 alone.
+func halfTileCases() []Case {
+	s := convShape{2, 3, 5, 11, 5, same3}
+	o := convOptions{seed: 110 | Coarse, limit: ops.DefaultRange, act: true}
+	added := o
+	added.seed++
+	gather := gatherIn(forced(classOf(ops.Small, ops.DefaultRange), leastTile), 112|Coarse, [4]int{7, 3, 7, 7},
+		[]gatherReader{{6, 7, 0, point, true}, {5, 9, 1, same3, true}})
+	mustHave(gather, leastTile)
+	return []Case{
+		tileCase(ops.Small, leastTile, s, o, convForward), tileCase(ops.Small, leastTile, s, added, tileData),
+		tileCase(ops.Small, leastWeights, s, o, convWeights), gather,
+	}
 }
