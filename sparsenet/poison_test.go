@@ -101,6 +101,13 @@ func every(n int) int {
 	return n
 }
 
+// astray reports whether without step s others would read at addresses that are
+// poison, on a driver that does not keep them within the memory that is bound: it
+// ends the process.
+func astray(t *testing.T, s ops.Step) bool {
+	return s.Kernel == &shaders.Links && !strings.Contains(optest.Device(t).Info().Name, "llvmpipe")
+}
+
 // poisonNet is small, and has a bottleneck, a transition, dropout, a map with
 // several readers and one whose gradient is gathered in groups.
 var poisonNet = Config{Blocks: []int{3, 1}, Growth: []int{3}, Bottleneck: true, Dropout: 0.1, Classes: 3, Input: Input{8, 8, 2}}
@@ -130,7 +137,7 @@ func testPoison(t *testing.T, net Config) {
 			all, whole := p.Steps(), *recording
 			turn := len(e) + int(c)
 			for i, s := range all {
-				if (i+turn)%every(7) != 0 {
+				if (i+turn)%every(7) != 0 || astray(t, s) {
 					continue
 				}
 				part := slices.Delete(slices.Clone(all), i, i+1)
@@ -155,7 +162,7 @@ func TestOrderMatters(t *testing.T) {
 		want := shown(t, m, true, func() { poison(t, m) })
 		all, whole, swaps := m.Train.Steps(), m.lanes[0].train, 0
 		for i := range len(all) - 1 {
-			if (i+int(c))%every(5) != 0 || !follows(&all[i], &all[i+1]) {
+			if (i+int(c))%every(5) != 0 || !follows(&all[i], &all[i+1]) || astray(t, all[i]) {
 				continue
 			}
 			swapped := slices.Clone(all)
