@@ -52,8 +52,12 @@ func TestSecondSignal(t *testing.T) {
 	needProgram(t)
 	r := newTinyRun(t, t.TempDir())
 	names := arrivals(t, r.dir)
-	_, full, err := os.Pipe()
+	unread, full, err := os.Pipe()
 	require.NoError(t, err)
+	// Without this the collector may close the end that nobody reads, and the program
+	// ends of a broken pipe.
+	defer unread.Close()
+	defer full.Close()
 	require.NoError(t, full.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
 	for err == nil {
 		_, err = full.Write(make([]byte, 4096))
