@@ -45,28 +45,30 @@ func FeedRandom(m *sparsenet.Model, seed uint64) {
 // with the error of ctx, between steps, or of a step.
 func TimeSteps(ctx context.Context, m *sparsenet.Model, count int) iter.Seq2[time.Duration, error] {
 	return func(yield func(time.Duration, error) bool) {
-		last, goOn := time.Now(), true
+		last, landed, goOn := time.Now(), 0, true
 		p := pipeline[struct{}]{m: m, done: func(_ struct{}, r sparsenet.Result, err error) error {
 			if err == nil && r.NonFinite {
 				err = errNotFinite
 			}
 			if err == nil {
 				now := time.Now()
-				goOn = yield(now.Sub(last), nil)
+				landed++
+				goOn = yield(now.Sub(last), nil) && landed < count
 				last = now
 			}
 			return err
 		}}
 		defer p.abandon()
-		err := benchSteps(ctx, &p, count, &goOn)
+		err := benchSteps(ctx, &p, count+sparsenet.Lanes-1, &goOn, func() { last = time.Now() })
 		if err != nil && goOn {
 			yield(0, err)
 		}
 	}
 }
 
-// benchSteps submits count steps and waits for them, while goOn.
-func benchSteps(ctx context.Context, p *pipeline[struct{}], count int, goOn *bool) error {
+// benchSteps submits count steps and waits for them, while goOn. Before the last lane
+// is filled it calls full.
+func benchSteps(ctx context.Context, p *pipeline[struct{}], count int, goOn *bool, full func()) error {
 	h := benchHyper(p.m)
 	for i := range count {
 		err := p.room()
@@ -75,6 +77,9 @@ func benchSteps(ctx context.Context, p *pipeline[struct{}], count int, goOn *boo
 		}
 		if err != nil || !*goOn {
 			return err
+		}
+		if i == sparsenet.Lanes-1 {
+			full()
 		}
 		h.Step = uint32(i)
 		submit := p.lane().SubmitTrain
