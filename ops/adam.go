@@ -78,24 +78,3 @@ func (o Average) Steps() []Step {
 	}
 	return steps
 }
-
-// Swap exchanges X and Y, views of equal shape, as bits.
-type Swap struct {
-	Env   *Env
-	Label string
-	X, Y  View
-}
-
-// Steps reads and writes X and Y.
-func (o Swap) Steps() []Step {
-	var steps []Step
-	for _, v := range o.Env.runs(o.X, o.Y) {
-		n := v[0].Elems()
-		steps = append(steps, Step{
-			Label: o.Label + "/swap", Kernel: &shaders.Swap, Args: bind(v...),
-			Push:   &shaders.SwapPush{N: uint32(n), X: where(v[0]), Y: where(v[1])},
-			Groups: elementGroups(n),
-		})
-	}
-	return steps
-}

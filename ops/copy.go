@@ -11,16 +11,9 @@ type Copy struct {
 
 // Steps reads X and writes Y.
 func (o Copy) Steps() []Step {
-	var steps []Step
-	for _, v := range o.Env.runs(o.X, o.Y) {
-		n := v[0].Elems()
-		steps = append(steps, Step{
-			Label: o.Label + "/copy", Kernel: &shaders.Copy, Args: bind(v...),
-			Push:   &shaders.CopyPush{N: uint32(n), X: where(v[0]), Y: where(v[1])},
-			Groups: elementGroups(n),
-		})
-	}
-	return steps
+	return o.Env.elementwise(o.Label+"/copy", &shaders.Copy, func(n uint32, v []View) any {
+		return &shaders.CopyPush{N: n, X: where(v[0]), Y: where(v[1])}
+	}, o.X, o.Y)
 }
 
 // Add adds X to Y, views of equal shape.
@@ -32,16 +25,9 @@ type Add struct {
 
 // Steps reads X and accumulates into Y.
 func (o Add) Steps() []Step {
-	var steps []Step
-	for _, v := range o.Env.runs(o.X, o.Y) {
-		n := v[0].Elems()
-		steps = append(steps, Step{
-			Label: o.Label + "/add", Kernel: &shaders.Add, Args: bind(v...),
-			Push:   &shaders.AddPush{N: uint32(n), X: where(v[0]), Y: where(v[1])},
-			Groups: elementGroups(n),
-		})
-	}
-	return steps
+	return o.Env.elementwise(o.Label+"/add", &shaders.Add, func(n uint32, v []View) any {
+		return &shaders.AddPush{N: n, X: where(v[0]), Y: where(v[1])}
+	}, o.X, o.Y)
 }
 
 // Fill writes Value to every element of Y.
@@ -54,14 +40,21 @@ type Fill struct {
 
 // Steps writes Y.
 func (o Fill) Steps() []Step {
-	var steps []Step
-	for _, v := range o.Env.runs(o.Y) {
-		n := v[0].Elems()
-		steps = append(steps, Step{
-			Label: o.Label + "/fill", Kernel: &shaders.Fill, Args: bind(v...),
-			Push:   &shaders.FillPush{N: uint32(n), Value: o.Y.Block.Precision.Encode(o.Value), Y: where(v[0])},
-			Groups: elementGroups(n),
-		})
-	}
-	return steps
+	return o.Env.elementwise(o.Label+"/fill", &shaders.Fill, func(n uint32, v []View) any {
+		return &shaders.FillPush{N: n, Value: o.Y.Block.Precision.Encode(o.Value), Y: where(v[0])}
+	}, o.Y)
+}
+
+// Swap exchanges X and Y, views of equal shape, as bits.
+type Swap struct {
+	Env   *Env
+	Label string
+	X, Y  View
+}
+
+// Steps reads and writes X and Y.
+func (o Swap) Steps() []Step {
+	return o.Env.elementwise(o.Label+"/swap", &shaders.Swap, func(n uint32, v []View) any {
+		return &shaders.SwapPush{N: n, X: where(v[0]), Y: where(v[1])}
+	}, o.X, o.Y)
 }

@@ -1,5 +1,7 @@
 package ops
 
+import "sparsevk/shaders"
+
 // Env is what ops must know of where they will run. It holds no device: the
 // same Env gives the same plan and the same steps anywhere.
 type Env struct {
@@ -46,4 +48,15 @@ func (e *Env) runs(views ...View) [][]View {
 		out = append(out, run)
 	}
 	return out
+}
+
+// elementwise returns the steps of a kernel that goes over views of equal shape,
+// its bindings, element by element; push makes the constants of n elements of v.
+func (e *Env) elementwise(label string, k *shaders.Kernel, push func(n uint32, v []View) any, views ...View) []Step {
+	var steps []Step
+	for _, v := range e.runs(views...) {
+		n := v[0].Elems()
+		steps = append(steps, Step{Label: label, Kernel: k, Args: bind(v...), Push: push(uint32(n), v), Groups: elementGroups(n)})
+	}
+	return steps
 }
