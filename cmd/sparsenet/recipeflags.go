@@ -15,59 +15,44 @@ import (
 
 // recipeFlags say how to train: a recipe by name, and flags that change it.
 type recipeFlags struct {
-	name   string
-	bugs   []string
-	flags  *pflag.FlagSet
-	given  train.Tuned // what the flags hold
-	copies map[string]func(to *train.Tuned)
-	enums  [2]string // optimizer and decay rule, as text
-
+	name  string
+	bugs  []string
+	flags *pflag.FlagSet
+	given train.Tuned // the defaults, and what the user set
 }
 
 // add gives c the flags, with the numbers of the default recipe.
 func (f *recipeFlags) add(c *cobra.Command) {
 	f.flags, f.given = c.Flags(), train.DefaultRecipe().Tuned
-	f.enums = [2]string{string(f.given.Optimizer), string(f.given.DecayOn)}
-	g, s := &f.given, f.flags
-	s.StringVar(&f.name, "recipe", "paper", "how to train: "+strings.Join(train.Recipes(), ", ")+" or a file (see 'sparsenet recipes'); other flags change it")
-	s.StringSliceVar(&f.bugs, "bugs", nil, "known bugs of the recipe's port to follow (see 'sparsenet recipes')")
-	s.IntVar(&g.Batch, "batch", g.Batch, "images in a step")
-	s.IntVar(&g.Epochs, "epochs", g.Epochs, "epochs to train")
-	s.StringVar(&f.enums[0], "optimizer", f.enums[0], "sgd, adam, adamw or amsgrad")
-	s.Float64Var(&g.Rate, "lr", g.Rate, "learning rate")
-	s.StringVar(&g.Schedule, "schedule", g.Schedule, "learning rate over time: step, cosine, constant or plateau")
-	s.Float64SliceVar(&g.Drops, "lr-drops", g.Drops, "shares of the epochs after which the step schedule lowers the rate")
-	s.Float64Var(&g.DropFactor, "lr-factor", g.DropFactor, "what the step schedule multiplies the rate by")
-	s.Float64Var(&g.PlateauFactor, "plateau-factor", g.PlateauFactor, "what the plateau schedule multiplies the rate by where the loss no longer falls")
-	s.IntVar(&g.PlateauPatience, "plateau-patience", g.PlateauPatience, "epochs that the plateau schedule waits for a lower loss")
-	s.Float64Var(&g.PlateauLeast, "plateau-least", g.PlateauLeast, "lowest rate of the plateau schedule")
-	s.Float64Var(&g.Warmup, "warmup", g.Warmup, "epochs over which the rate rises from a tenth")
-	s.Float64Var(&g.Momentum, "momentum", g.Momentum, "Nesterov momentum, or Adam's first decay rate")
-	s.Float64Var(&g.Beta2, "beta2", g.Beta2, "Adam's second decay rate")
-	s.Float64Var(&g.Epsilon, "epsilon", g.Epsilon, "Adam's, added to the root of the second moment")
-	s.Float64Var(&g.Decay, "decay", g.Decay, "weight decay")
-	s.StringVar(&f.enums[1], "decay-on", f.enums[1], "parameters that decay: all, weights (of convolutions and the linear layer) or points (stem and 1x1)")
-	s.Float64Var(&g.Clip, "clip", g.Clip, "largest norm of the gradient; a longer one is scaled down (0: any)")
-	s.Float64Var(&g.Average, "average", g.Average, "evaluate and keep a moving average of the parameters too, with this weight for the old value, as in 0.999 (0: none)")
-	s.IntVar(&g.Pad, "pad", g.Pad, "black pixels around a training image before its random crop")
-	s.BoolVar(&g.Flip, "flip", g.Flip, "mirror training images at random")
-	s.Float64Var(&g.Smoothing, "smoothing", g.Smoothing, "label smoothing")
-	s.IntVar(&g.Valid, "valid", g.Valid, "training images to hold out and evaluate after each epoch")
-	f.copies = map[string]func(*train.Tuned){
-		"batch": func(t *train.Tuned) { t.Batch = g.Batch }, "epochs": func(t *train.Tuned) { t.Epochs = g.Epochs },
-		"optimizer": func(t *train.Tuned) { t.Optimizer = sparsenet.Optimizer(f.enums[0]) },
-		"lr":        func(t *train.Tuned) { t.Rate = g.Rate }, "schedule": func(t *train.Tuned) { t.Schedule = g.Schedule },
-		"lr-drops": func(t *train.Tuned) { t.Drops = g.Drops }, "lr-factor": func(t *train.Tuned) { t.DropFactor = g.DropFactor },
-		"plateau-factor":   func(t *train.Tuned) { t.PlateauFactor = g.PlateauFactor },
-		"plateau-patience": func(t *train.Tuned) { t.PlateauPatience = g.PlateauPatience },
-		"plateau-least":    func(t *train.Tuned) { t.PlateauLeast = g.PlateauLeast },
-		"warmup":           func(t *train.Tuned) { t.Warmup = g.Warmup }, "momentum": func(t *train.Tuned) { t.Momentum = g.Momentum },
-		"beta2": func(t *train.Tuned) { t.Beta2 = g.Beta2 }, "epsilon": func(t *train.Tuned) { t.Epsilon = g.Epsilon },
-		"decay": func(t *train.Tuned) { t.Decay = g.Decay }, "decay-on": func(t *train.Tuned) { t.DecayOn = sparsenet.DecayRule(f.enums[1]) },
-		"clip": func(t *train.Tuned) { t.Clip = g.Clip }, "average": func(t *train.Tuned) { t.Average = g.Average },
-		"pad": func(t *train.Tuned) { t.Pad = g.Pad }, "flip": func(t *train.Tuned) { t.Flip = g.Flip },
-		"smoothing": func(t *train.Tuned) { t.Smoothing = g.Smoothing }, "valid": func(t *train.Tuned) { t.Valid = g.Valid },
-	}
+	f.flags.StringVar(&f.name, "recipe", "paper", "how to train: "+strings.Join(train.Recipes(), ", ")+" or a file (see 'sparsenet recipes'); other flags change it")
+	f.flags.StringSliceVar(&f.bugs, "bugs", nil, "known bugs of the recipe's port to follow (see 'sparsenet recipes')")
+	addTuned(f.flags, &f.given)
+}
+
+// addTuned gives s a flag for each number of t.
+func addTuned(s *pflag.FlagSet, t *train.Tuned) {
+	s.IntVar(&t.Batch, "batch", t.Batch, "images in a step")
+	s.IntVar(&t.Epochs, "epochs", t.Epochs, "epochs to train")
+	s.StringVar((*string)(&t.Optimizer), "optimizer", string(t.Optimizer), "sgd, adam, adamw or amsgrad")
+	s.Float64Var(&t.Rate, "lr", t.Rate, "learning rate")
+	s.StringVar(&t.Schedule, "schedule", t.Schedule, "learning rate over time: step, cosine, constant or plateau")
+	s.Float64SliceVar(&t.Drops, "lr-drops", t.Drops, "shares of the epochs after which the step schedule lowers the rate")
+	s.Float64Var(&t.DropFactor, "lr-factor", t.DropFactor, "what the step schedule multiplies the rate by")
+	s.Float64Var(&t.PlateauFactor, "plateau-factor", t.PlateauFactor, "what the plateau schedule multiplies the rate by where the loss no longer falls")
+	s.IntVar(&t.PlateauPatience, "plateau-patience", t.PlateauPatience, "epochs that the plateau schedule waits for a lower loss")
+	s.Float64Var(&t.PlateauLeast, "plateau-least", t.PlateauLeast, "lowest rate of the plateau schedule")
+	s.Float64Var(&t.Warmup, "warmup", t.Warmup, "epochs over which the rate rises from a tenth")
+	s.Float64Var(&t.Momentum, "momentum", t.Momentum, "Nesterov momentum, or Adam's first decay rate")
+	s.Float64Var(&t.Beta2, "beta2", t.Beta2, "Adam's second decay rate")
+	s.Float64Var(&t.Epsilon, "epsilon", t.Epsilon, "Adam's, added to the root of the second moment")
+	s.Float64Var(&t.Decay, "decay", t.Decay, "weight decay")
+	s.StringVar((*string)(&t.DecayOn), "decay-on", string(t.DecayOn), "parameters that decay: all, weights (of convolutions and the linear layer) or points (stem and 1x1)")
+	s.Float64Var(&t.Clip, "clip", t.Clip, "largest norm of the gradient; a longer one is scaled down (0: any)")
+	s.Float64Var(&t.Average, "average", t.Average, "evaluate and keep a moving average of the parameters too, with this weight for the old value, as in 0.999 (0: none)")
+	s.IntVar(&t.Pad, "pad", t.Pad, "black pixels around a training image before its random crop")
+	s.BoolVar(&t.Flip, "flip", t.Flip, "mirror training images at random")
+	s.Float64Var(&t.Smoothing, "smoothing", t.Smoothing, "label smoothing")
+	s.IntVar(&t.Valid, "valid", t.Valid, "training images to hold out and evaluate after each epoch")
 }
 
 // recipe returns the recipe of the flags. Its errors are usage errors, but for
@@ -80,15 +65,28 @@ func (f *recipeFlags) recipe() (train.Recipe, error) {
 	if err != nil {
 		return r, usageError{err}
 	}
-	f.flags.Visit(func(g *pflag.Flag) {
-		if set := f.copies[g.Name]; set != nil {
-			set(&r.Tuned)
+	tuned := pflag.NewFlagSet("", pflag.ContinueOnError)
+	addTuned(tuned, &r.Tuned)
+	f.flags.Visit(func(given *pflag.Flag) {
+		if tuned.Lookup(given.Name) != nil && err == nil {
+			err = tuned.Set(given.Name, flagText(given))
 		}
 	})
+	if err != nil {
+		return r, usageError{err}
+	}
 	if err := r.Validate(); err != nil {
 		return r, usageError{fmt.Errorf("recipe %s with the flags given: %w", f.name, err)}
 	}
 	return r, nil
+}
+
+// flagText is the value of a flag as the command line has it.
+func flagText(f *pflag.Flag) string {
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		return strings.Join(list.GetSlice(), ",")
+	}
+	return f.Value.String()
 }
 
 // adapt gives a network what a recipe says of it: the width of the stem and
