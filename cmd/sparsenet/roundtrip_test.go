@@ -1,11 +1,7 @@
 package main
 
 import (
-	"bytes"
-	"encoding/binary"
-	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +11,7 @@ import (
 
 	"sparsevk/gpu"
 	"sparsevk/sparsenet"
+	"sparsevk/train/onnx/onnxtest"
 	"sparsevk/train/safetensors"
 )
 
@@ -49,40 +46,6 @@ func ourLogits(t *testing.T, line string, images []float32) []float32 {
 	return logits
 }
 
-// onnxLogits returns what onnxruntime makes of images. Without it the test is skipped,
-// and fails under SPARSEVK_ONNX=require.
-func onnxLogits(t *testing.T, model string, images []float32) []float32 {
-	t.Helper()
-	python, err := exec.Command("../../tools/setup.sh", "onnxruntime").Output()
-	if err != nil {
-		require.NotEqual(t, "require", os.Getenv("SPARSEVK_ONNX"), "no Python with onnxruntime: run tools/setup.sh ci")
-		t.Skip("no Python with onnxruntime: run tools/setup.sh ci, or set SPARSEVK_PYTHON")
-	}
-	var in, out, errs bytes.Buffer
-	require.NoError(t, binary.Write(&in, binary.LittleEndian, images))
-	cmd := exec.Command(strings.TrimSpace(string(python)), "../../tools/onnx/run.py", model)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &out, &errs
-	require.NoError(t, cmd.Run(), errs.String())
-	logits := make([]float32, out.Len()/4)
-	require.NoError(t, binary.Read(&out, binary.LittleEndian, logits))
-	return logits
-}
-
-// apart is the largest deviation; infinity where there is nothing to compare, or NaN.
-func apart(a, b []float32) (w float64) {
-	if len(a) != len(b) || len(a) == 0 {
-		return math.Inf(1)
-	}
-	for i := range a {
-		d := math.Abs(float64(a[i]) - float64(b[i]))
-		if math.IsNaN(d) {
-			return math.Inf(1)
-		}
-		w = max(w, d)
-	}
-	return w
-}
-
 // A checkpoint of PyTorch is imported, evaluated, trained for an epoch, exported and
 // executed by onnxruntime: the logits agree at each hop.
 func TestRoundTrip(t *testing.T) {
@@ -107,18 +70,18 @@ func TestRoundTrip(t *testing.T) {
 
 	run("import " + checkpoints + "sparse.pt" + sparseFlags + "--dataset fashion-mnist --out " + in("imported.safetensors"))
 	ours := ourLogits(t, "--checkpoint "+in("imported.safetensors"), images)
-	assert.True(t, apart(ours, pytorch) <= bound, "imported: %g", apart(ours, pytorch))
+	assert.True(t, onnxtest.Apart(ours, pytorch) <= bound, "imported: %g", onnxtest.Apart(ours, pytorch))
 	run("export --checkpoint " + in("imported.safetensors") + " --out " + in("imported.onnx"))
-	got := onnxLogits(t, in("imported.onnx"), images)
-	assert.True(t, apart(got, pytorch) <= bound, "imported and exported: %g", apart(got, pytorch))
+	got, _ := onnxtest.Run(t, in("imported.onnx"), images)
+	assert.True(t, onnxtest.Apart(got, pytorch) <= bound, "imported and exported: %g", onnxtest.Apart(got, pytorch))
 
 	run("eval --checkpoint " + in("imported.safetensors") + device)
 	run("train --no-test --epochs 1 --lr 0.01 --dataset fashion-mnist" + device + sparseFlags + "--init " + in("imported.safetensors") + " --out " + in("run"))
 	tuned := ourLogits(t, "--checkpoint "+in("run"), images)
-	assert.False(t, apart(tuned, ours) <= bound, "an epoch changes nothing")
+	assert.False(t, onnxtest.Apart(tuned, ours) <= bound, "an epoch changes nothing")
 	run("export --format onnx --checkpoint " + in("run") + " --out " + in("tuned.onnx"))
-	got = onnxLogits(t, in("tuned.onnx"), images)
-	assert.True(t, apart(got, tuned) <= bound, "tuned and exported: %g", apart(got, tuned))
+	got, _ = onnxtest.Run(t, in("tuned.onnx"), images)
+	assert.True(t, onnxtest.Apart(got, tuned) <= bound, "tuned and exported: %g", onnxtest.Apart(got, tuned))
 
 	run("export --checkpoint " + in("run") + " --out " + in("tuned.safetensors"))
 	got = ourLogits(t, "--checkpoint "+in("tuned.safetensors"), images)

@@ -13,6 +13,7 @@ import (
 
 	"sparsevk/ops/optest"
 	"sparsevk/sparsenet"
+	"sparsevk/train/onnx/onnxtest"
 	"sparsevk/train/safetensors"
 )
 
@@ -44,42 +45,6 @@ func importFile(t testing.TB, g *sparsenet.Graph, path string) (map[string][]flo
 	return values, scheme
 }
 
-// classify returns the logits of images with the given parameters.
-func classify(t testing.TB, g *sparsenet.Graph, values map[string][]float32, images []float32) []float32 {
-	t.Helper()
-	dev := optest.Device(t)
-	batch := len(images) / int(g.Maps[0].Floats())
-	n, err := sparsenet.NewNetwork(g, sparsenet.Options{Batch: batch, Inference: true, Floats: true})
-	require.NoError(t, err)
-	m, err := n.Open(dev, 1)
-	require.NoError(t, err)
-	defer m.Close()
-	require.NoError(t, m.Load(values))
-	require.NoError(t, m.SetInput(images))
-	_, err = m.EvalStep(sparsenet.Hyper{Valid: batch})
-	require.NoError(t, err)
-	logits, err := m.Logits()
-	require.NoError(t, err)
-	return logits
-}
-
-// worst returns the largest deviation, and infinity where the lengths differ or
-// something is NaN.
-func worst(got, want []float32) float64 {
-	if len(got) != len(want) || len(got) == 0 {
-		return math.Inf(1)
-	}
-	w := 0.0
-	for i := range got {
-		if d := math.Abs(float64(got[i]) - float64(want[i])); !(d <= w) {
-			if w = d; math.IsNaN(d) {
-				return math.Inf(1)
-			}
-		}
-	}
-	return w
-}
-
 // expected returns the images of the test data and PyTorch's logits.
 func expected(t testing.TB, path, name string) (images, logits []float32) {
 	t.Helper()
@@ -109,7 +74,7 @@ func TestImportGivesPyTorchsLogits(t *testing.T) {
 			values, scheme := importFile(t, g, "testdata/"+c.file)
 			assert.Equal(t, c.scheme, scheme)
 			images, want := expected(t, "testdata/expected.safetensors", c.logits)
-			d := worst(classify(t, g, values, images), want)
+			d := onnxtest.Apart(onnxtest.Classify(t, optest.Device(t), g, values, images), want)
 			t.Logf("deviates by %.2g", d)
 			assert.True(t, d <= 1e-5, d)
 
@@ -120,7 +85,7 @@ func TestImportGivesPyTorchsLogits(t *testing.T) {
 					break
 				}
 			}
-			assert.False(t, worst(classify(t, g, values, images), want) <= 1e-4)
+			assert.False(t, onnxtest.Apart(onnxtest.Classify(t, optest.Device(t), g, values, images), want) <= 1e-4)
 		})
 	}
 }
@@ -137,7 +102,7 @@ func TestImportDensenet121(t *testing.T) {
 	g := build(t, c)
 	values, _ := importFile(t, g, filepath.Join(dir, "densenet121.pth"))
 	images, want := expected(t, filepath.Join(dir, "expected.safetensors"), "torchvision")
-	d, largest := worst(classify(t, g, values, images), want), 0.0
+	d, largest := onnxtest.Apart(onnxtest.Classify(t, optest.Device(t), g, values, images), want), 0.0
 	for _, v := range want {
 		largest = max(largest, math.Abs(float64(v)))
 	}

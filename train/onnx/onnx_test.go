@@ -1,15 +1,9 @@
 package onnx
 
 import (
-	"bytes"
-	"encoding/binary"
-	"encoding/json"
-	"math"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -17,38 +11,17 @@ import (
 
 	"sparsevk/ops/optest"
 	"sparsevk/sparsenet"
+	"sparsevk/train/onnx/onnxtest"
 )
 
 func TestMain(m *testing.M) { optest.Main(m) }
 
-// python returns the command of a Python that has onnxruntime. Where there is none
-// the test is skipped, and fails under SPARSEVK_ONNX=require.
-func python(t *testing.T) string {
-	t.Helper()
-	out, err := exec.Command("../../tools/setup.sh", "onnxruntime").Output()
-	if err != nil {
-		if os.Getenv("SPARSEVK_ONNX") == "require" {
-			t.Fatalf("SPARSEVK_ONNX=require: no Python with onnxruntime: run tools/setup.sh ci, or set SPARSEVK_PYTHON")
-		}
-		t.Skip("no Python with onnxruntime: run tools/setup.sh ci, or set SPARSEVK_PYTHON")
-	}
-	return strings.TrimSpace(string(out))
-}
-
-// execute runs a model on images with onnxruntime.
-func execute(t *testing.T, model []byte, images []float32) (logits []float32, about map[string]any) {
+// saved writes a model to a file.
+func saved(t *testing.T, model []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "model.onnx")
 	require.NoError(t, os.WriteFile(path, model, 0o666))
-	cmd := exec.Command(python(t), "../../tools/onnx/run.py", path)
-	var in, out, errs bytes.Buffer
-	require.NoError(t, binary.Write(&in, binary.LittleEndian, images))
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &out, &errs
-	require.NoError(t, cmd.Run(), errs.String())
-	logits = make([]float32, out.Len()/4)
-	require.NoError(t, binary.Read(&out, binary.LittleEndian, logits))
-	require.NoError(t, json.Unmarshal(errs.Bytes(), &about))
-	return logits, about
+	return path
 }
 
 // some returns parameters and statistics that are all different, and images.
@@ -75,38 +48,6 @@ func some(g *sparsenet.Graph, batch int) (values map[string][]float32, images []
 	return values, images
 }
 
-// classify returns our own logits.
-func classify(t *testing.T, g *sparsenet.Graph, values map[string][]float32, images []float32, batch int) []float32 {
-	t.Helper()
-	n, err := sparsenet.NewNetwork(g, sparsenet.Options{Batch: batch, Inference: true, Floats: true})
-	require.NoError(t, err)
-	m, err := n.Open(optest.Device(t), 1)
-	require.NoError(t, err)
-	defer m.Close()
-	require.NoError(t, m.Load(values))
-	require.NoError(t, m.SetInput(images))
-	_, err = m.EvalStep(sparsenet.Hyper{Valid: batch})
-	require.NoError(t, err)
-	logits, err := m.Logits()
-	require.NoError(t, err)
-	return logits
-}
-
-// worst is the largest deviation; infinity where there is nothing to compare, or NaN.
-func worst(got, want []float32) (w float64) {
-	if len(got) != len(want) || len(got) == 0 {
-		return math.Inf(1)
-	}
-	for i := range got {
-		d := math.Abs(float64(got[i]) - float64(want[i]))
-		if math.IsNaN(d) {
-			return math.Inf(1)
-		}
-		w = max(w, d)
-	}
-	return w
-}
-
 // Another runtime gives our logits for every kind of layer, at another batch than 1,
 // with running statistics that differ among the readers of a map.
 func TestRuntimeAgrees(t *testing.T) {
@@ -128,9 +69,9 @@ func TestRuntimeAgrees(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, b, again)
 
-			got, about := execute(t, b, images)
-			want := classify(t, g, values, images, batch)
-			d := worst(got, want)
+			got, about := onnxtest.Run(t, saved(t, b), images)
+			want := onnxtest.Classify(t, optest.Device(t), g, values, images)
+			d := onnxtest.Apart(got, want)
 			t.Logf("onnxruntime %v deviates by %.2g", about["onnxruntime"], d)
 			assert.True(t, d <= 1e-4, "deviates by %g", d)
 			in := g.Config.Input
@@ -145,8 +86,8 @@ func TestRuntimeAgrees(t *testing.T) {
 			}
 			b, err = Encode(g, values, nil)
 			require.NoError(t, err)
-			got, _ = execute(t, b, images)
-			assert.False(t, worst(got, want) <= 1e-4)
+			got, _ = onnxtest.Run(t, saved(t, b), images)
+			assert.False(t, onnxtest.Apart(got, want) <= 1e-4)
 		})
 	}
 }
