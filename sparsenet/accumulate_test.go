@@ -63,11 +63,11 @@ func TestAccumulate(t *testing.T) {
 		for _, b := range m.regions.sums {
 			require.NoError(t, m.mem.Upload(b.All(), slices.Repeat([]uint32{poisonWord}, int(b.C))))
 		}
-		before, err := m.Momentum()
+		before, err := m.Slot(SlotMomentum)
 		require.NoError(t, err)
 		for k := range parts {
 			r := trainPart(t, m, uint64(k), k, parts)
-			now, err := m.Momentum()
+			now, err := m.Slot(SlotMomentum)
 			require.NoError(t, err)
 			if k+1 < parts {
 				assert.Zero(t, r.GradientNorm)
@@ -90,7 +90,7 @@ func TestAccumulate(t *testing.T) {
 		assert.ErrorContains(t, err, "Options.Accumulate is false")
 		for _, x := range []*Model{plain, m} {
 			require.NoError(t, x.Load(someValues(x.Graph.Params)))
-			require.NoError(t, x.LoadMomentum(zeros(x.Graph.Params)))
+			require.NoError(t, x.LoadSlot(SlotMomentum, zeros(x.Graph.Params)))
 		}
 		assert.Equal(t, trained(t, plain, 1, 2), trained(t, m, 1, 2), "%s %s: one part", e, c)
 		require.NoError(t, plain.Close())

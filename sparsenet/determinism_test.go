@@ -36,7 +36,8 @@ func trained(t *testing.T, m *Model, seed uint64, steps int) uint64 {
 func trainedState(t *testing.T, m *Model) uint64 {
 	t.Helper()
 	all := map[string][]float32{}
-	for prefix, get := range map[string]func() (map[string][]float32, error){"": m.Values, "v.": m.Momentum, "d.": m.Gradients} {
+	momentum := func() (map[string][]float32, error) { return m.Slot(SlotMomentum) }
+	for prefix, get := range map[string]func() (map[string][]float32, error){"": m.Values, "v.": momentum, "d.": m.Gradients} {
 		values, err := get()
 		require.NoError(t, err)
 		for name, v := range values {
@@ -69,7 +70,7 @@ func TestSameSeedSameBits(t *testing.T) {
 		assert.Equal(t, want, trained(t, open(t, noisy, o), 1, 3), "%s %s", e, c)
 		again := func(seed uint64, steps int) uint64 {
 			require.NoError(t, first.Load(someValues(first.Graph.Params)))
-			require.NoError(t, first.LoadMomentum(zeros(first.Graph.Params)))
+			require.NoError(t, first.LoadSlot(SlotMomentum, zeros(first.Graph.Params)))
 			return trained(t, first, seed, steps)
 		}
 		for range 2 {

@@ -77,7 +77,7 @@ func kept(t *testing.T, m *Model) (all [5]uint64) {
 	t.Helper()
 	values, err := m.Values()
 	require.NoError(t, err)
-	momentum, err := m.Momentum()
+	momentum, err := m.Slot(SlotMomentum)
 	require.NoError(t, err)
 	gradients, err := m.Gradients()
 	require.NoError(t, err)

@@ -191,7 +191,7 @@ func TestEnginesAgreeCatches(t *testing.T) {
 		values := someValues(m.Graph.Params)
 		c.load(values)
 		require.NoError(t, m.Load(values))
-		require.NoError(t, m.LoadMomentum(zeros(m.Graph.Params)))
+		require.NoError(t, m.LoadSlot(SlotMomentum, zeros(m.Graph.Params)))
 		list := disagreements(run(t, m, 2), want, start, sharp)
 		if c.says == "" {
 			assert.Empty(t, list)

@@ -17,7 +17,7 @@ func TestTwoStepsInFlight(t *testing.T) {
 		m := open(t, noisy, Options{Batch: 4, Pad: 2, Flip: true, Engine: e, Class: c})
 		start := func() {
 			require.NoError(t, m.Load(someValues(m.Graph.Params)))
-			require.NoError(t, m.LoadMomentum(zeros(m.Graph.Params)))
+			require.NoError(t, m.LoadSlot(SlotMomentum, zeros(m.Graph.Params)))
 		}
 		const steps = 6
 		var want []Result

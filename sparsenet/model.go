@@ -146,9 +146,6 @@ func (m *Model) Gradients() (map[string][]float32, error) {
 	return values, m.collect(m.regions.totals(), values)
 }
 
-// Momentum returns the optimizer's velocity of every parameter.
-func (m *Model) Momentum() (map[string][]float32, error) { return m.Slot(SlotMomentum) }
-
 func (m *Model) collect(blocks []*ops.Block, values map[string][]float32) error {
 	for _, p := range m.Graph.Params.Trained {
 		v, err := m.mem.DownloadFloats(m.regions.of(blocks, p.Name))
@@ -158,11 +155,6 @@ func (m *Model) collect(blocks []*ops.Block, values map[string][]float32) error 
 		values[p.Name] = v
 	}
 	return nil
-}
-
-// LoadMomentum sets the optimizer's velocity, by the parameters' names.
-func (m *Model) LoadMomentum(values map[string][]float32) error {
-	return m.LoadSlot(SlotMomentum, values)
 }
 
 // Logits returns the logits of the last step, [N][classes].

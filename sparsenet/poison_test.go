@@ -71,7 +71,7 @@ func shown(t *testing.T, m *Model, training bool, before func()) uint64 {
 	require.NoError(t, m.Load(someValues(m.Graph.Params)))
 	h, all := hyper(m, 3), map[string][]float32{}
 	if training {
-		require.NoError(t, m.LoadMomentum(zeros(m.Graph.Params)))
+		require.NoError(t, m.LoadSlot(SlotMomentum, zeros(m.Graph.Params)))
 	}
 	feed(t, m, 1)
 	step := m.EvalStep

@@ -170,7 +170,7 @@ func TestHalfOverflow(t *testing.T) {
 		for _, p := range m.Graph.Params.Running {
 			delete(values, p.Name) // the forward pass took them, and was fine
 		}
-		momentum, err := m.Momentum()
+		momentum, err := m.Slot(SlotMomentum)
 		require.NoError(t, err)
 		return [2]uint64{hash(values), hash(momentum)}
 	}

@@ -30,7 +30,7 @@ func TestTilesTrain(t *testing.T) {
 		assert.Equal(t, class == ops.Small, forms["tile-32x64"] && forms["tile-16k"], "%v: %v", class, m.Choices())
 		results[class] = run(t, m, 2)
 		require.NoError(t, m.Load(someValues(m.Graph.Params)))
-		require.NoError(t, m.LoadMomentum(zeros(m.Graph.Params)))
+		require.NoError(t, m.LoadSlot(SlotMomentum, zeros(m.Graph.Params)))
 		again := run(t, m, 2)
 		assert.Equal(t, hash(results[class].gradients), hash(again.gradients), class)
 		assert.Equal(t, hash(results[class].values), hash(again.values), class)
