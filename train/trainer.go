@@ -13,8 +13,8 @@ import (
 )
 
 // A Trainer trains a model on a data set. Fill in the fields, then range over
-// Run; what belongs to the loop around it (printing, early stopping) stays with
-// the caller.
+// Loop; what belongs to the loop around it, such as printing, stays with the
+// caller.
 type Trainer struct {
 	Model *sparsenet.Model
 	Train data.Loader
@@ -352,85 +352,4 @@ func (t *Trainer) landed(f flight, r sparsenet.Result, err error) error {
 		t.Progress(Progress{int(t.state.Epoch), f.batch + 1, f.batches, t.state.Step, f.rate, loss, speed, t.state.LossScale.Skipped})
 	}
 	return t.metric(KindStep, f.rate, loss, float64(s.hits)/float64(s.images), speed, float64(r.GradientNorm))
-}
-
-// finish closes an epoch: validation, metrics, checkpoint. One that was stopped,
-// in its validation too, is not closed: it has no line in the metrics, and the
-// resumed run does the rest of it, of which nothing but the validation may be left.
-func (t *Trainer) finish(ctx context.Context, e Epoch) (Epoch, error) {
-	if !e.Stopped && t.Valid.Set != nil {
-		s, err := t.Score(ctx, t.Valid)
-		switch {
-		case err == nil:
-			e.Valid = &s
-		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-			e.Stopped = true
-		default:
-			return e, err
-		}
-	}
-	if !e.Stopped {
-		t.state.Epoch++
-		t.state.Position = 0
-	}
-	e.N, e.Step = int(t.state.Epoch), t.state.Step
-	if t.state.Images > 0 {
-		e.Loss = t.state.Loss / float64(t.state.Images) * float64(t.Model.Batch)
-		e.Accuracy = float64(t.state.Correct) / float64(t.state.Images)
-	}
-	best := false
-	if !e.Stopped {
-		var err error
-		if best, err = t.record(e); err != nil {
-			return e, err
-		}
-	}
-	var err error
-	e.Checkpoint, err = t.save(best)
-	return e, err
-}
-
-// record writes the lines of a closed epoch, and reports whether its validation is
-// the best so far.
-func (t *Trainer) record(e Epoch) (best bool, err error) {
-	loss := e.Loss
-	if e.Valid != nil {
-		loss = e.Valid.Loss
-	}
-	t.Plateau.observe(&t.state.Plateau, loss)
-	if err := t.metric(KindEpoch, e.Rate, e.Loss, e.Accuracy, e.ImagesPerSecond, 0); err != nil || e.Valid == nil {
-		return false, err
-	}
-	s := e.Valid
-	t.state.Stale++
-	if best = t.state.BestStep == 0 || s.Accuracy() > t.state.Best; best {
-		t.state.Best, t.state.BestStep, t.state.Stale = s.Accuracy(), t.state.Step, 0
-	}
-	return best, t.metric(KindValid, e.Rate, s.Loss, s.Accuracy(), s.ImagesPerSecond, 0)
-}
-
-func (t *Trainer) metric(kind string, rate, loss, accuracy, speed, norm float64) error {
-	m := Metric{
-		Time: time.Now(), Kind: kind, Epoch: t.state.Epoch, Step: t.state.Step, LR: Number(rate), Loss: Number(loss),
-		Accuracy: Number(accuracy), ImagesPerSecond: Number(speed), GradNorm: Number(norm), DeviceBytes: t.Model.Device.Allocated(),
-		LossScale: Number(t.state.LossScale.Now), Skipped: t.state.LossScale.Skipped,
-	}
-	if t.Observe != nil {
-		t.Observe(m)
-	}
-	if t.Metrics == nil {
-		return nil
-	}
-	if err := t.Metrics.Write(m); err != nil {
-		if t.Run != nil {
-			err = t.Run.kept(err)
-		}
-		return err
-	}
-	return nil
-}
-
-// Tested puts the evaluation of the test split into the metrics.
-func (t *Trainer) Tested(s Score) error {
-	return t.metric(KindTest, 0, s.Loss, s.Accuracy(), s.ImagesPerSecond, 0)
 }
