@@ -38,8 +38,9 @@ func Named(path string) bool {
 	return slices.Contains(extensions, strings.ToLower(filepath.Ext(path)))
 }
 
-// Decode reads one image. Of a GIF it is the first frame. The size is checked before
-// the pixels are decoded. A decoder that panics has met a broken file.
+// Decode reads one image. Of a GIF it is the first frame; a JPEG is turned as its Exif
+// orientation says. The size is checked before the pixels are decoded. A decoder that
+// panics has met a broken file.
 func Decode(r io.Reader) (m image.Image, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -68,7 +69,7 @@ func Decode(r io.Reader) (m image.Image, err error) {
 	if s := m.Bounds(); s.Dx() < 1 || s.Dy() < 1 {
 		return nil, errors.New("picture: no pixels")
 	}
-	return m, nil
+	return turn(m, orientation(b)), nil
 }
 
 // Planes returns the pixels of m as [c][h][w] bytes: c is 3 for red, green and blue,
@@ -78,21 +79,30 @@ func Planes(m image.Image, h, w, c int) ([]byte, error) {
 	if h < 1 || w < 1 || (c != 1 && c != 3) {
 		return nil, fmt.Errorf("picture: %d channels of %d×%d: want 1 or 3 channels", c, h, w)
 	}
-	fitted := image.NewRGBA(image.Rect(0, 0, w, h)) // black
+	held := upright
+	if t, ok := m.(turned); ok { // the few pixels of the result are turned: faster by far
+		m, held = t.stored, t.orientation
+	}
+	fit := image.Rect(0, 0, w, h)
+	if held > 4 {
+		fit = image.Rect(0, 0, h, w)
+	}
+	fitted := image.NewRGBA(fit) // black
 	from := m.Bounds()
-	if from.Dx() == w && from.Dy() == h {
+	if from.Size() == fit.Size() {
 		draw.Draw(fitted, fitted.Bounds(), m, from.Min, draw.Src)
 	} else {
-		draw.CatmullRom.Scale(fitted, fitted.Bounds(), m, middle(from, h, w), draw.Src, nil)
+		draw.CatmullRom.Scale(fitted, fitted.Bounds(), m, middle(from, fit.Dy(), fit.Dx()), draw.Src, nil)
 	}
 	out := make([]byte, c*h*w)
 	for i := range h * w {
-		p := fitted.Pix[4*i : 4*i+3]
+		x, y := source(held, i%w, i/w, fit.Dx(), fit.Dy())
+		p := fitted.Pix[fitted.PixOffset(x, y):]
 		if c == 1 {
 			out[i] = color.GrayModel.Convert(color.RGBA{p[0], p[1], p[2], 255}).(color.Gray).Y
 			continue
 		}
-		for k, v := range p {
+		for k, v := range p[:3] {
 			out[k*h*w+i] = v
 		}
 	}
