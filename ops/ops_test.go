@@ -156,6 +156,8 @@ var faults = map[string]struct {
 	"act pixel left out":   {"actpool", func(s *ops.Step) { on(s, func(p *shaders.ActPoolPush) { p.Area-- }) }},
 	"mirrored or not":      {"batch", func(s *ops.Step) { on(s, func(p *shaders.BatchPush) { p.Flip ^= 1 }) }},
 	"other padding":        {"batch", func(s *ops.Step) { on(s, func(p *shaders.BatchPush) { p.Pad++ }) }},
+	"black beyond edges":   {"batch", func(s *ops.Step) { on(s, func(p *shaders.BatchPush) { p.Edge ^= 1 }) }},
+	"one mean for all":     {"batch", func(s *ops.Step) { on(s, func(p *shaders.BatchPush) { p.Pixels ^= 1 }) }},
 	"channels swapped":     {"batch", func(s *ops.Step) { on(s, func(p *shaders.BatchPush) { p.Mean0, p.Mean1 = p.Mean1, p.Mean0 }) }},
 }
 

@@ -7,11 +7,12 @@
 
 // batch: images as bytes to normalised planes, cropped and mirrored at random.
 //
-//     y[c][n][i][j] = (byte(n, c, i + oy - pad, j' + ox - pad)/255 - mean[c])·inv[c]        0 <= n < images
+//     y[c][n][i][j] = (byte(n, c, i + oy - pad, j' + ox - pad)/255 - (mean[c] + m[c][i][j]))·inv[c]        0 <= n < images
 //     j' = w-1-j if mirrored, else j
 //
-// for channels c from first on. Bytes lie [n][c][h][w], four to a word, and are
-// 0 outside the image. In training (State) the words r of Philox with the key of
+// for channels c from first on; m is 0 unless each pixel has a mean. Bytes lie
+// [n][c][h][w], four to a word; outside the image they are 0, or with edge the
+// nearest byte in it. In training (State) the words r of Philox with the key of
 // the seed and the counter (index[n], epoch, 1, 0) give oy = r.x mod (2·pad+1),
 // ox = r.y mod (2·pad+1), mirrored = r.z mod 2 (if flip); in evaluation oy = ox =
 // pad. Images from the State's valid count on are 0. Invocations take every
@@ -27,7 +28,9 @@ layout(push_constant) uniform Push {
     uint h;
     uint w;
     uint pad;
-    uint flip; // 1 to mirror at random
+    uint flip;   // 1 to mirror at random
+    uint edge;   // 1 to continue the image beyond its edges
+    uint pixels; // 1 to read m
     float mean0;
     float mean1;
     float mean2;
@@ -39,13 +42,15 @@ layout(push_constant) uniform Push {
     View bytes;
     View index; // a word per image: its number in the data set
     View state;
+    View m; // [c][h][w]
     View y;
 } p;
 
 layout(binding = 0) readonly buffer Bytes { uint bytes[]; };
 layout(binding = 1) readonly buffer Index { uint index[]; };
 layout(binding = 2) readonly buffer State { uint state[]; };
-layout(binding = 3) writeonly buffer Y { MAP y[]; };
+layout(binding = 3) readonly buffer M { float m[]; };
+layout(binding = 4) writeonly buffer Y { MAP y[]; };
 
 // place returns where a row starts: offsets of the crop, and 1 to mirror.
 uvec3 place(uint n) {
@@ -63,14 +68,20 @@ void main() {
         uint cn = row / p.h, n = cn % p.images, c = p.first + cn / p.images;
         uvec3 crop = place(n);
         uint i = row - cn * p.h + crop.x - p.pad; // wraps below 0, so one comparison checks both ends
+        if (p.edge != 0)
+            i = uint(clamp(int(i), 0, int(p.h) - 1));
         uint src = ((n * p.channels + c) * p.h + i) * p.w;
         float mean = vec4(p.mean0, p.mean1, p.mean2, p.mean3)[c], inv = vec4(p.inv0, p.inv1, p.inv2, p.inv3)[c];
         for (uint col = gl_LocalInvocationID.x; col < p.w; col += gl_WorkGroupSize.x) {
             uint j = (crop.z != 0 ? p.w - 1 - col : col) + crop.y - p.pad;
-            float v = 0.0;
+            if (p.edge != 0)
+                j = uint(clamp(int(j), 0, int(p.w) - 1));
+            float v = 0.0, mean_here = mean;
             if (i < p.h && j < p.w)
                 v = float(bytes[at(p.bytes, (src + j) / 4)] >> 8 * ((src + j) % 4) & 255);
-            y[at(p.y, row * p.w + col)] = map_store(n < valid ? (v / 255.0 - mean) * inv : 0.0);
+            if (p.pixels != 0)
+                mean_here += m[at(p.m, (c * p.h + row % p.h) * p.w + col)];
+            y[at(p.y, row * p.w + col)] = map_store(n < valid ? (v / 255.0 - mean_here) * inv : 0.0);
         }
     }
 }

@@ -385,17 +385,18 @@ var Batch = Kernel{
 		{Name: "bytes", Type: Storage, Access: Read},
 		{Name: "index", Type: Storage, Access: Read},
 		{Name: "state", Type: Storage, Access: Read},
+		{Name: "m", Type: Storage, Access: Read},
 		{Name: "y", Type: Storage, Access: Write, Map: true},
 	},
-	PushBytes: 96,
+	PushBytes: 112,
 	Push:      (*BatchPush)(nil),
 	Local:     [3]uint32{8, 16, 1},
 	LocalID:   [3]int{-1, -1, -1},
-	Source:    "1268ceeac4d4d237d3f94fe278a776af08043a54f1afa20f4eb9c3a04240fbf6",
-	Module:    "45b72dc281192ce2bcd80dd04d48466a35b0217376fd9e89daaf43de2ab89c63",
+	Source:    "97d161b4d47a7f5d6678dc19ba4825b9858d30adf12b8f133a7bad152f499c42",
+	Module:    "f84447d5ce76f1d96cbd28a0419664f664a7dcbf32d482d88761aafcdc46ab4b",
 	Half: []Form{
-		{Precision: FP16, SPIRV: batchSPVFP16, Module: "b297e9bceec38c385808563b5ffbca0e5d4abe315a55619d9de451d007e75270"},
-		{Precision: BF16, SPIRV: batchSPVBF16, Module: "fa7a02ceae833e0ecaf0285de423c38cbcfe74729fd7fbf87291ea4fe7b6aa7a"},
+		{Precision: FP16, SPIRV: batchSPVFP16, Module: "6af475bceff17eb9043ce9a705ecf69d520f4fee7ce5a08f8c513e08ea988815"},
+		{Precision: BF16, SPIRV: batchSPVBF16, Module: "8c60f8d81128746ef5584a38d1528b2f27072283ca53bfeff60724b7aeb1107a"},
 	},
 }
 
@@ -409,6 +410,8 @@ type BatchPush struct {
 	W        uint32
 	Pad      uint32
 	Flip     uint32
+	Edge     uint32
+	Pixels   uint32
 	Mean0    float32
 	Mean1    float32
 	Mean2    float32
@@ -420,6 +423,7 @@ type BatchPush struct {
 	Bytes    View
 	Index    View
 	State    View
+	M        View
 	Y        View
 }
 

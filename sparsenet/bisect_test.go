@@ -339,7 +339,14 @@ func TestBisection(t *testing.T) {
 	} {
 		for _, class := range classes(optest.Device(t)) {
 			t.Run(fmt.Sprintf("%s_%s_%s", c.Wiring, c.Input, class), func(t *testing.T) {
-				m := open(t, c, Options{Batch: 2, Pad: 2, Flip: true, Smoothing: 0.1, Class: class})
+				o := Options{Batch: 2, Pad: 2, Flip: true, Smoothing: 0.1, Class: class}
+				if c.Bottleneck { // the other ways to make planes of bytes
+					o.Edge = true
+					for i := range c.Input.C * c.Input.H * c.Input.W {
+						o.Pixels = append(o.Pixels, float32(i%7)/8)
+					}
+				}
+				m := open(t, c, o)
 				b := bisect(t, m)
 				nodes := m.Graph.Nodes
 				b.next("batch", b.images)
@@ -362,9 +369,12 @@ func TestBisection(t *testing.T) {
 func (b *bisection) images() error {
 	in := b.Graph.Config.Input
 	raw, _, index := b.Feed()
-	q := ref.Batch{C: in.C, H: in.H, W: in.W, Train: true, Pad: b.Pad, Flip: b.Flip, Seed: b.h.Seed, Epoch: b.h.Epoch, Valid: b.Batch}
+	q := ref.Batch{C: in.C, H: in.H, W: in.W, Train: true, Pad: b.Pad, Edge: b.Edge, Flip: b.Flip, Seed: b.h.Seed, Epoch: b.h.Epoch, Valid: b.Batch}
 	for c := range in.C {
 		q.Mean, q.Std = append(q.Mean, float64(b.Mean[c])), append(q.Std, float64(b.Std[c]))
+	}
+	for _, v := range b.Pixels {
+		q.Pixels = append(q.Pixels, float64(v))
 	}
 	for i := range b.Batch {
 		q.Index = append(q.Index, binary.LittleEndian.Uint32(index[4*i:]))

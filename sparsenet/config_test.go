@@ -185,3 +185,15 @@ func FuzzPreset(f *testing.F) {
 		}
 	})
 }
+
+// Means of pixels must be those of an image, and fit into one bound range.
+func TestPixelMeansMustFit(t *testing.T) {
+	g, err := Build(Config{Blocks: []int{1}, Growth: []int{2}, Input: Input{4, 4, 2}})
+	require.NoError(t, err)
+	_, err = NewNetwork(g, Options{Batch: 1, Pixels: make([]float32, 31)})
+	assert.ErrorContains(t, err, "means of 31 pixels for images of 4x4x2: want 32")
+	_, err = NewNetwork(g, Options{Batch: 1, Pixels: make([]float32, 32)})
+	assert.NoError(t, err)
+	_, err = NewNetwork(g, Options{Batch: 1, Pixels: make([]float32, 32), Range: 64})
+	assert.ErrorContains(t, err, "and at most 16")
+}

@@ -2,6 +2,7 @@ package sparsenet
 
 import (
 	"fmt"
+	"math"
 
 	"sparsevk/ops"
 )
@@ -44,9 +45,11 @@ type Options struct {
 	Accumulate bool
 	// Features: what the classifier reads is kept for Model.Features. Inference only.
 	Features  bool
-	Pad       int       // zeros around a training image before its random crop
+	Pad       int       // pixels around a training image before its random crop: zeros
+	Edge      bool      // those pixels are the nearest of the image instead
 	Flip      bool      // mirror training images at random
 	Mean, Std []float32 // per channel, of images whose bytes are divided by 255; the default is 0 and 1
+	Pixels    []float32 // [C][H][W], added to Mean: a mean for each pixel; nil: none
 	Smoothing float32   // label smoothing
 	// Class says which kernels to take; it is a part of the plan, which no device
 	// changes by itself. For sets what suits a device. The default, ops.Plain, runs on
@@ -110,6 +113,10 @@ func (o *Options) setDefaults(g *Graph) error {
 	if len(o.Mean) != channels || len(o.Std) != channels {
 		return fmt.Errorf("sparsenet: %d means and %d deviations for %d channels", len(o.Mean), len(o.Std), channels)
 	}
+	in := g.Config.Input
+	if n := in.C * in.H * in.W; o.Pixels != nil && (len(o.Pixels) != n || uint64(4*n) > o.Range) {
+		return fmt.Errorf("sparsenet: means of %d pixels for images of %v: want %d, and at most %d", len(o.Pixels), in, n, o.Range/4)
+	}
 	if channels > 4 && !o.Floats {
 		return fmt.Errorf("sparsenet: images of %d channels: bytes are fed for at most 4", channels)
 	}
@@ -141,6 +148,7 @@ type Network struct {
 	exchange                  // of lane 0, which the programs' steps name
 	exchanges [Lanes]exchange // of all lanes
 	input     *ops.Block      // the image, map 0
+	pixels    *ops.Block      // Options.Pixels; nil without
 	logits    *ops.Block
 	features  *ops.Block // nil without Options.Features
 	stats     runningStats
@@ -223,6 +231,14 @@ func (n *Network) newStaging() {
 		n.exchanges[k] = n.newExchange()
 	}
 	n.exchange = n.exchanges[0]
+	if n.Pixels != nil && !n.Floats {
+		n.pixels = n.env.Tables.Add("input/pixels", len(n.Pixels))
+		words := make([]uint32, len(n.Pixels))
+		for i, v := range n.Pixels {
+			words[i] = math.Float32bits(v)
+		}
+		n.env.Tables.Set(n.pixels, words)
+	}
 	n.input = n.mapBlock("image", 0)
 	n.input.Keep = n.Floats // the host fills it before a step
 }
@@ -244,8 +260,11 @@ func (n *Network) feed(p *Program) {
 		return
 	}
 	b := ops.Batch{
-		Env: n.env, Label: "input", Pad: uint32(n.Pad), Flip: n.Flip, Mean: n.Mean, Std: n.Std,
+		Env: n.env, Label: "input", Pad: uint32(n.Pad), Edge: n.Edge, Flip: n.Flip, Mean: n.Mean, Std: n.Std,
 		Bytes: n.images.All(), Index: n.index.All(), State: n.state.All(), Y: n.input.All(),
+	}
+	if n.pixels != nil {
+		b.Pixels = n.pixels.All()
 	}
 	p.add(Feed, b.Forward)
 }

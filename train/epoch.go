@@ -45,11 +45,11 @@ func (t *Trainer) finish(ctx context.Context, e Epoch) (Epoch, error) {
 // record writes the lines of a closed epoch, and reports whether its validation is
 // the best so far.
 func (t *Trainer) record(e Epoch) (best bool, err error) {
-	loss := e.Loss
+	loss, accuracy := e.Loss, e.Accuracy
 	if e.Valid != nil {
-		loss = e.Valid.Loss
+		loss, accuracy = e.Valid.Loss, e.Valid.Accuracy()
 	}
-	t.Plateau.observe(&t.state.Plateau, loss)
+	t.Plateau.observe(&t.state.Plateau, loss, accuracy)
 	if err := t.metric(KindEpoch, e.Rate, e.Loss, e.Accuracy, e.ImagesPerSecond, 0); err != nil || e.Valid == nil {
 		return false, err
 	}

@@ -25,16 +25,17 @@ const (
 // to classify an image without another word.
 type Description struct {
 	Network sparsenet.Config `json:"network"`
-	Dataset string           `json:"dataset,omitempty"` // what it was trained on
-	Classes []string         `json:"classes,omitempty"` // their names, or nil
-	Mean    []float32        `json:"mean,omitempty"`    // per channel, of the pixels as value/255; nil if unknown
-	Std     []float32        `json:"std,omitempty"`     // as Mean
+	Dataset string           `json:"dataset,omitempty"`     // what it was trained on
+	Classes []string         `json:"classes,omitempty"`     // their names, or nil
+	Mean    []float32        `json:"mean,omitempty"`        // per channel, of the pixels as value/255; nil if unknown
+	Std     []float32        `json:"std,omitempty"`         // as Mean
+	Pixels  []float32        `json:"pixel_means,omitempty"` // [C][H][W], added to Mean; nil: none
 }
 
 // describe returns the description of what t trains.
 func (t *Trainer) describe() *Description {
 	s := t.Train.Set
-	return &Description{Network: t.Model.Graph.Config, Dataset: s.Name, Classes: s.ClassNames, Mean: t.Model.Mean, Std: t.Model.Std}
+	return &Description{Network: t.Model.Graph.Config, Dataset: s.Name, Classes: s.ClassNames, Mean: t.Model.Mean, Std: t.Model.Std, Pixels: t.Model.Pixels}
 }
 
 // Check reports numbers that disagree.
@@ -43,6 +44,8 @@ func (d *Description) Check() error {
 	switch {
 	case len(d.Mean) != len(d.Std) || (d.Mean != nil && len(d.Mean) != c.Input.C):
 		return fmt.Errorf("train: %d means and %d deviations for images of %d channels", len(d.Mean), len(d.Std), c.Input.C)
+	case d.Pixels != nil && (d.Mean == nil || len(d.Pixels) != c.Input.C*c.Input.H*c.Input.W):
+		return fmt.Errorf("train: means of %d pixels, and of %d channels, for images of %v", len(d.Pixels), len(d.Mean), c.Input)
 	case d.Classes != nil && len(d.Classes) != c.Classes:
 		return fmt.Errorf("train: %d names for %d classes", len(d.Classes), c.Classes)
 	}

@@ -50,10 +50,12 @@ type Tuned struct {
 	PlateauFactor   float64   `toml:"plateau_factor" json:"plateau_factor"`
 	PlateauPatience int       `toml:"plateau_patience" json:"plateau_patience"` // epochs
 	PlateauLeast    float64   `toml:"plateau_least" json:"plateau_least"`       // lowest rate
+	PlateauOn       string    `toml:"plateau_on" json:"plateau_on"`             // what no longer improves: loss or accuracy
 
-	Pad       int     `toml:"pad" json:"pad"` // black pixels around a training image before its random crop
+	Pad       int     `toml:"pad" json:"pad"`   // pixels around a training image before its random crop
+	Fill      string  `toml:"fill" json:"fill"` // what they are: black, or edge for the nearest of the image
 	Flip      bool    `toml:"flip" json:"flip"`
-	Normalize string  `toml:"normalize" json:"normalize"` // deviation: of each channel; mean/128: 128/255; none
+	Normalize string  `toml:"normalize" json:"normalize"` // deviation: mean and deviation of each channel; mean/128: its mean, then 128/255; pixels/128: the mean of each pixel; none
 	Shift     float64 `toml:"shift" json:"shift"`         // added after normalisation
 	Smoothing float64 `toml:"smoothing" json:"smoothing"`
 	Dropout   float64 `toml:"dropout" json:"dropout"`
@@ -78,7 +80,7 @@ func DefaultRecipe() Recipe {
 	return Recipe{Tuned: Tuned{
 		Epochs: 300, Batch: 64, Optimizer: sparsenet.SGD, Rate: 0.1, Momentum: 0.9, Beta2: 0.999, Epsilon: 1e-8, Decay: 1e-4,
 		DecayOn: sparsenet.DecayAll, Schedule: "step", Drops: []float64{0.5, 0.75}, DropFactor: 0.1,
-		PlateauFactor: 0.1, PlateauPatience: 10, Pad: 4, Flip: true, Normalize: "deviation", Init: sparsenet.FanOut, InitGrowths: 2,
+		PlateauFactor: 0.1, PlateauPatience: 10, PlateauOn: PlateauOnLoss, Pad: 4, Fill: "black", Flip: true, Normalize: "deviation", Init: sparsenet.FanOut, InitGrowths: 2,
 		BNMomentum: sparsenet.BNMomentum,
 	}}
 }
@@ -211,11 +213,12 @@ func (t Tuned) Plateau() *Plateau {
 	if t.Schedule != "plateau" {
 		return nil
 	}
-	return &Plateau{t.PlateauFactor, t.PlateauPatience, t.PlateauLeast}
+	return &Plateau{t.PlateauFactor, t.PlateauPatience, t.PlateauLeast, t.PlateauOn}
 }
 
-// Normalisation returns mean and deviation for sparsenet.Options, of images whose
-// bytes are divided by 255, from those of a training set.
+// Normalisation returns mean and deviation of the channels for sparsenet.Options, of
+// images whose bytes are divided by 255, from those of a training set. Under OfPixels
+// the means of the pixels are subtracted beside.
 func (t Tuned) Normalisation(mean, deviation []float32) (m, d []float32, err error) {
 	for c := range mean {
 		m, d = append(m, mean[c]), append(d, deviation[c])
@@ -223,15 +226,23 @@ func (t Tuned) Normalisation(mean, deviation []float32) (m, d []float32, err err
 		case "deviation":
 		case "mean/128":
 			d[c] = 128. / 255
+		case ofPixels:
+			m[c], d[c] = 0, 128./255
 		case "none":
 			m[c], d[c] = 0, 1
 		default:
-			return nil, nil, fmt.Errorf("normalize %q: use deviation, mean/128 or none", t.Normalize)
+			return nil, nil, fmt.Errorf("normalize %q: use deviation, mean/128, pixels/128 or none", t.Normalize)
 		}
 		m[c] -= float32(t.Shift) * d[c] // (x - m)/d + shift
 	}
 	return m, d, nil
 }
+
+const ofPixels = "pixels/128"
+
+// OfPixels reports whether each pixel has a mean of its own, data.Set.PixelMeans of the
+// training set.
+func (t Tuned) OfPixels() bool { return t.Normalize == ofPixels }
 
 // Validate returns an error that names the first number that cannot be.
 func (t Tuned) Validate() error {
@@ -269,6 +280,12 @@ func (t Tuned) Validate() error {
 		if !(d > 0 && d < 1) {
 			return fmt.Errorf("drops has %g: want shares of the epochs between 0 and 1, as in 0.5,0.75", d)
 		}
+	}
+	if t.PlateauOn != PlateauOnLoss && t.PlateauOn != PlateauOnAccuracy {
+		return fmt.Errorf("plateau_on %q: use %s or %s", t.PlateauOn, PlateauOnLoss, PlateauOnAccuracy)
+	}
+	if t.Fill != "black" && t.Fill != "edge" {
+		return fmt.Errorf("fill %q: use black or edge", t.Fill)
 	}
 	if _, err := sparsenet.ParseOptimizer(string(t.Optimizer)); err != nil {
 		return err

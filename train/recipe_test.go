@@ -23,8 +23,9 @@ func TestRecipes(t *testing.T) {
 	keras, err := OpenRecipe("keras")
 	require.NoError(t, err)
 	assert.Equal(t, sparsenet.AMSGrad, keras.Optimizer)
-	assert.Equal(t, &Plateau{0.31622776601683794, 5, 1e-5}, keras.Plateau())
+	assert.Equal(t, &Plateau{0.31622776601683794, 5, 1e-5, PlateauOnAccuracy}, keras.Plateau())
 	assert.Equal(t, 5000, keras.Valid)
+	assert.Equal(t, "edge", keras.Fill)
 	rates, err := keras.Rates()
 	require.NoError(t, err)
 	assert.Equal(t, "constant(0.001)", rates.String())
@@ -34,8 +35,14 @@ func TestRecipes(t *testing.T) {
 	assert.Equal(t, sparsenet.DecayWeights, port.DecayOn)
 	mean, deviation, err := port.Normalisation([]float32{0.5}, []float32{0.25})
 	require.NoError(t, err)
-	assert.Equal(t, []float32{0.5}, mean)
+	assert.Equal(t, []float32{0}, mean)
 	assert.Equal(t, []float32{128. / 255}, deviation)
+	assert.True(t, port.OfPixels())
+	port.Normalize = "mean/128"
+	mean, _, err = port.Normalisation([]float32{0.5}, []float32{0.25})
+	require.NoError(t, err)
+	assert.Equal(t, []float32{0.5}, mean)
+	assert.False(t, port.OfPixels() || paper.OfPixels())
 }
 
 // No bug is in force unless it is named.
@@ -56,7 +63,7 @@ func TestRecipeBugs(t *testing.T) {
 	require.NoError(t, err)
 	mean, deviation, err := port.Normalisation([]float32{0.5}, []float32{0.25})
 	require.NoError(t, err)
-	off := float64((0.5-mean[0])/deviation[0]) + 1 // the mean itself becomes -1
+	off := float64((0.5-(mean[0]+0.5))/deviation[0]) + 1 // a pixel at its mean becomes -1
 	assert.False(t, !(math.Abs(off) <= 1e-6), "%g", off)
 
 	_, err = keras.WithBugs("test-selection")
@@ -78,6 +85,8 @@ func TestBadRecipes(t *testing.T) {
 		"decay_on = \"no\"":                `unknown rule of weight decay "no"`,
 		"init = \"zero\"":                  `unknown initialisation "zero"`,
 		"normalize = \"max\"":              `normalize "max": use deviation`,
+		"fill = \"white\"":                 `fill "white": use black or edge`,
+		"plateau_on = \"time\"":            `plateau_on "time": use loss or accuracy`,
 		"schedule = \"up\"":                `schedule "up": use step`,
 		"drops = [0.5, 0.2]":               "does not follow",
 		"[[bugs]]\nname=\"b\"\nset.x = 1":  "",
@@ -104,14 +113,21 @@ func TestPlateau(t *testing.T) {
 	var s PlateauState
 	var rates []float64
 	for _, loss := range []float64{3, 2, 2, 2, 1.9999, 1.9, 1.9, 1.9, 1.9, 1.9, 1.9, 1.9, 1.9} {
-		p.observe(&s, loss)
+		p.observe(&s, loss, 1/loss)
 		rates = append(rates, p.rate(1, s))
 	}
 	assert.Equal(t, []float64{1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2, 0.2, 0.2, 0.2}, rates)
 	assert.Equal(t, 0.1, p.rate(0.1, s), "a rate below the least stays")
 
+	p, s, rates = &Plateau{Factor: 0.5, Patience: 1, On: PlateauOnAccuracy}, PlateauState{}, nil
+	for _, accuracy := range []float64{0, 0.1, 0.3, 0.2, 0.30005, 0.3002, 0.3002, math.NaN()} { // worse losses do not matter
+		p.observe(&s, 1+accuracy, accuracy)
+		rates = append(rates, p.rate(1, s))
+	}
+	assert.Equal(t, []float64{1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25}, rates)
+
 	var none *Plateau
-	none.observe(&s, 1)
+	none.observe(&s, 1, 0)
 	assert.Equal(t, 0.7, none.rate(0.7, s))
 }
 

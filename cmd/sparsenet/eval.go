@@ -164,7 +164,7 @@ func (f *evalFlags) prepare(cmd *cobra.Command) (g *sparsenet.Graph, o sparsenet
 	}
 	o = sparsenet.Options{Batch: f.batch, Engine: e, Inference: true, Precision: precision, Mean: set.Mean, Std: set.Std}
 	if d := f.model.description; d != nil && d.Mean != nil {
-		o.Mean, o.Std = d.Mean, d.Std
+		o.Mean, o.Std, o.Pixels = d.Mean, d.Std, d.Pixels
 	}
 	return g, o, set, nil
 }

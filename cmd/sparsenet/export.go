@@ -112,7 +112,7 @@ func (f *exportFlags) check() (convert.Scheme, error) {
 // onnx writes the model with what its images must be like as metadata.
 func (f *exportFlags) onnx(g *sparsenet.Graph, values map[string][]float32, d train.Description) error {
 	meta := map[string]string{}
-	for key, v := range map[string]any{"network": d.Network, "dataset": d.Dataset, "classes": d.Classes, "mean": d.Mean, "std": d.Std} {
+	for key, v := range map[string]any{"network": d.Network, "dataset": d.Dataset, "classes": d.Classes, "mean": d.Mean, "std": d.Std, "pixel_means": d.Pixels} {
 		text, err := json.Marshal(v)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.out, err)

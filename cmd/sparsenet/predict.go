@@ -145,7 +145,7 @@ func (f *predictFlags) prepare(cmd *cobra.Command) (*predictor, sparsenet.Option
 	if facts, err := data.Published(d.Dataset); err == nil { // padded, where the network takes larger ones
 		set.H, set.W = min(set.H, facts.H), min(set.W, facts.W)
 	}
-	o = sparsenet.Options{Batch: f.batch, Engine: e, Inference: true, Mean: d.Mean, Std: d.Std, Features: f.features}
+	o = sparsenet.Options{Batch: f.batch, Engine: e, Inference: true, Mean: d.Mean, Std: d.Std, Pixels: d.Pixels, Features: f.features}
 	return &predictor{graph: g, set: set, names: d.Classes, top: min(f.top, c.Classes)}, o, nil
 }
 

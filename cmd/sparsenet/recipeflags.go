@@ -49,7 +49,9 @@ func addTuned(s *pflag.FlagSet, t *train.Tuned) {
 	s.StringVar((*string)(&t.DecayOn), "decay-on", string(t.DecayOn), "parameters that decay: all, weights (of convolutions and the linear layer) or points (stem and 1x1)")
 	s.Float64Var(&t.Clip, "clip", t.Clip, "largest norm of the gradient; a longer one is scaled down (0: any)")
 	s.Float64Var(&t.Average, "average", t.Average, "evaluate and keep a moving average of the parameters too, with this weight for the old value, as in 0.999 (0: none)")
-	s.IntVar(&t.Pad, "pad", t.Pad, "black pixels around a training image before its random crop")
+	s.StringVar(&t.PlateauOn, "plateau-on", t.PlateauOn, "what no longer improves on a plateau: loss or accuracy, of the held-out images if there are any")
+	s.IntVar(&t.Pad, "pad", t.Pad, "pixels around a training image before its random crop")
+	s.StringVar(&t.Fill, "fill", t.Fill, "what those pixels are: black, or edge for the nearest of the image")
 	s.BoolVar(&t.Flip, "flip", t.Flip, "mirror training images at random")
 	s.Float64Var(&t.Smoothing, "smoothing", t.Smoothing, "label smoothing")
 	s.IntVar(&t.Valid, "valid", t.Valid, "training images to hold out and evaluate after each epoch")
@@ -128,6 +130,22 @@ func newRecipesCommand() *cobra.Command {
 	}
 }
 
+// imagesText says what a recipe does with images.
+func imagesText(t train.Tuned) string {
+	text := fmt.Sprintf("images padded by %d (%s) and cropped", t.Pad, t.Fill)
+	if t.Flip {
+		text += ", mirrored"
+	}
+	text += ", normalised by " + t.Normalize
+	if t.Shift != 0 {
+		text += fmt.Sprintf("%+g", t.Shift)
+	}
+	if t.Valid > 0 {
+		text += fmt.Sprintf("; %d held out", t.Valid)
+	}
+	return text
+}
+
 func printRecipes(out io.Writer, all []train.Recipe) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, r := range all {
@@ -141,6 +159,7 @@ func printRecipes(out io.Writer, all []train.Recipe) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\n", r.Name, r.About)
 		fmt.Fprintf(w, "\tbatch %d, %d epochs, %s, rate %s, decay %g on %s, start %s\n", r.Batch, r.Epochs, r.Optimizer, rate, r.Decay, r.DecayOn, r.Init)
+		fmt.Fprintf(w, "\t%s\n", imagesText(r.Tuned))
 		for _, b := range r.Bugs {
 			offered := "--bugs " + b.Name
 			if len(b.Set) == 0 {

@@ -117,6 +117,9 @@ func readPage(dir string) (*chart.Page, error) {
 	if o.Precision, err = ops.ParsePrecision(info.Precision); err != nil {
 		return nil, fmt.Errorf("%s in %s: %w", runFile, dir, err)
 	}
+	if info.Recipe.OfPixels() {
+		o.Pixels = make([]float32, g.Maps[0].Floats()) // for the plan of memory; not in run.json
+	}
 	n, err := sparsenet.NewNetwork(g, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s in %s: %w", runFile, dir, err)

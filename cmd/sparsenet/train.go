@@ -163,11 +163,14 @@ func (f *trainFlags) prepare() (*trainPlan, error) {
 		}
 	}
 	p.options = sparsenet.Options{
-		Batch: r.Batch, Engine: e, Pad: r.Pad, Flip: r.Flip, Smoothing: float32(r.Smoothing), Recompute: f.recompute, Accumulate: f.parts > 1, Precision: precision,
+		Batch: r.Batch, Engine: e, Pad: r.Pad, Edge: r.Fill == "edge", Flip: r.Flip, Smoothing: float32(r.Smoothing), Recompute: f.recompute, Accumulate: f.parts > 1, Precision: precision,
 		Optimizer: r.Optimizer, Decays: r.DecayOn, Average: r.Average > 0, Init: r.Init, BNMomentum: r.BNMomentum,
 	}
 	if p.options.Mean, p.options.Std, err = r.Normalisation(p.set.Mean, p.set.Std); err != nil {
 		return nil, usageError{err}
+	}
+	if r.OfPixels() {
+		p.options.Pixels = p.set.PixelMeans()
 	}
 	return p, nil
 }
@@ -309,6 +312,9 @@ func (f *trainFlags) identity(p *trainPlan) map[string]string {
 		"flip": strconv.FormatBool(r.Flip), "smoothing": fmt.Sprint(r.Smoothing), "valid": strconv.Itoa(r.Valid),
 		"initial channels": strconv.Itoa(c.InitChannels), "initialisation": string(r.Init),
 		"normalisation": fmt.Sprintf("%s%+g", r.Normalize, r.Shift), "batch-norm momentum": fmt.Sprint(r.BNMomentum),
+	}
+	if r.Fill != train.DefaultRecipe().Fill { // as older checkpoints have it
+		id["fill"] = r.Fill
 	}
 	return id
 }

@@ -16,21 +16,28 @@ type batched struct {
 	pad, valid  int
 	flip, train bool
 	limit       uint64
+	edge        bool
+	pixels      bool // a mean for each
 }
 
 // batchCases: one pixel; one, three and four channels; bytes that do not fill
 // their last word, images that begin inside one; a short last batch; padding as
-// large as the image; evaluation; runs cut by a small range.
+// large as the image; evaluation; runs cut by a small range; images continued beyond
+// their edges; means of pixels, alone and with all of that.
 func batchCases() []Case {
 	var cases []Case
 	for i, b := range []batched{
-		{[4]int{1, 1, 1, 1}, 0, 1, false, false, ops.DefaultRange},
-		{[4]int{3, 4, 32, 32}, 4, 4, true, true, ops.DefaultRange},
-		{[4]int{3, 4, 32, 32}, 4, 4, true, false, ops.DefaultRange},
-		{[4]int{1, 9, 28, 28}, 4, 5, true, true, ops.DefaultRange},
-		{[4]int{3, 7, 7, 5}, 2, 7, false, true, ops.DefaultRange},
-		{[4]int{4, 13, 3, 3}, 3, 13, true, true, ops.DefaultRange},
-		{[4]int{3, 5, 11, 13}, 1, 3, true, true, 4096},
+		{s: [4]int{1, 1, 1, 1}, valid: 1, limit: ops.DefaultRange},
+		{s: [4]int{3, 4, 32, 32}, pad: 4, valid: 4, flip: true, train: true, limit: ops.DefaultRange},
+		{s: [4]int{3, 4, 32, 32}, pad: 4, valid: 4, flip: true, limit: ops.DefaultRange},
+		{s: [4]int{1, 9, 28, 28}, pad: 4, valid: 5, flip: true, train: true, limit: ops.DefaultRange},
+		{s: [4]int{3, 7, 7, 5}, pad: 2, valid: 7, train: true, limit: ops.DefaultRange},
+		{s: [4]int{4, 13, 3, 3}, pad: 3, valid: 13, flip: true, train: true, limit: ops.DefaultRange},
+		{s: [4]int{3, 5, 11, 13}, pad: 1, valid: 3, flip: true, train: true, limit: 4096},
+		{s: [4]int{1, 2, 1, 1}, pad: 3, valid: 2, flip: true, train: true, limit: ops.DefaultRange, edge: true, pixels: true},
+		{s: [4]int{3, 6, 7, 5}, pad: 5, valid: 5, flip: true, train: true, limit: ops.DefaultRange, edge: true},
+		{s: [4]int{3, 5, 9, 13}, pad: 2, valid: 5, limit: ops.DefaultRange, pixels: true},
+		{s: [4]int{3, 5, 11, 13}, pad: 4, valid: 4, flip: true, train: true, limit: 4096, edge: true, pixels: true},
 	} {
 		cases = append(cases, batchCase(uint64(i), b))
 	}
@@ -51,7 +58,7 @@ func batchCase(seed uint64, b batched) Case {
 	for i := range index {
 		index[i] = uint32(r.IntN(50000))
 	}
-	want := ref.Batch{C: c, H: b.s[2], W: b.s[3], Train: b.train, Pad: b.pad, Flip: b.flip,
+	want := ref.Batch{C: c, H: b.s[2], W: b.s[3], Train: b.train, Pad: b.pad, Flip: b.flip, Edge: b.edge,
 		Seed: uint64(hi)<<32 | uint64(lo), Epoch: epoch, Index: index, Valid: b.valid}
 	var mean, std []float32
 	for i := range c {
@@ -60,12 +67,20 @@ func batchCase(seed uint64, b batched) Case {
 	}
 	y, st := block("y", b.s), ops.NewState()
 	bytes, numbers := ops.Vector("bytes", ops.Staging, len(words)), ops.Vector("index", ops.Staging, n)
-	op := ops.Batch{Env: envOf(b.limit), Label: "batch", Pad: uint32(b.pad), Flip: b.flip, Mean: mean, Std: std,
+	op := ops.Batch{Env: envOf(b.limit), Label: "batch", Pad: uint32(b.pad), Flip: b.flip, Edge: b.edge, Mean: mean, Std: std,
 		Bytes: bytes.All(), Index: numbers.All(), State: st.All(), Y: y.All()}
+	in := []Input{Words(bytes.All(), words), Words(numbers.All(), index)}
+	if b.pixels {
+		for range size {
+			want.Pixels = append(want.Pixels, float64(r.Float32()-0.4))
+		}
+		op.Pixels = ops.Vector("pixels", ops.Other, size).All()
+		in = append(in, Floats(op.Pixels, want.Pixels))
+	}
 	flags := map[bool]int{true: 1}[b.train]
-	return Case{Name: fmt.Sprintf("%s_pad%d_valid%d_flip%t_train%t_r%d", shapeName(b.s), b.pad, b.valid, b.flip, b.train, b.limit),
+	return Case{Name: fmt.Sprintf("%s_pad%d_valid%d_flip%t_train%t_r%d_edge%t_pixels%t", shapeName(b.s), b.pad, b.valid, b.flip, b.train, b.limit, b.edge, b.pixels),
 		Env: op.Env, Steps: op.Forward,
-		In: []Input{Words(bytes.All(), words), Words(numbers.All(), index), state(st, map[int]any{ops.StateTrain: flags,
-			ops.StateSeedLo: lo, ops.StateSeedHi: hi, ops.StateEpoch: epoch, ops.StateValid: b.valid})},
+		In: append(in, state(st, map[int]any{ops.StateTrain: flags,
+			ops.StateSeedLo: lo, ops.StateSeedHi: hi, ops.StateEpoch: epoch, ops.StateValid: b.valid})),
 		Out: []Want{wants("y", y.All(), want.Forward(raw[:n*size]))}}
 }

@@ -39,7 +39,7 @@ func halfMapCases() []Case {
 		copyCase(17|Coarse, odd, cut), addCase(18|Coarse, odd, cut), fillCase(odd, cut),
 		dropoutCase(19|Coarse, odd, cut, 0.2, true, true, false), dropoutCase(20|Coarse, odd, full, 0.5, false, true, true),
 		linearBackward(21|Coarse, [3]int{17, 100, 7}, false), linearBackward(22|Coarse, [3]int{65, 10, 63}, true),
-		batchCase(23, batched{[4]int{3, 7, 7, 5}, 2, 7, true, true, 512}),
+		batchCase(23, batched{s: [4]int{3, 7, 7, 5}, pad: 2, valid: 7, flip: true, train: true, limit: 512, edge: true, pixels: true}),
 		actPool(24|Coarse, [4]int{5, 3, 7, 7}, cut, true),
 	}
 	for i, s := range []pooled{poolShapes[2], poolShapes[4]} {

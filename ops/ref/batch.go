@@ -5,11 +5,13 @@ import "math"
 // A Batch turns the bytes of images into planes. Every image is C·H·W bytes, plane
 // after plane, each row-major, as in CIFAR's .bin records without the label.
 //
-// In training an image is padded by Pad raw zeros on every side, cut back to H by
+// In training an image is padded by Pad bytes on every side, cut back to H by
 // W at a random place, and mirrored or not: output pixel (y, x) is the pixel
-// (y+oy-Pad, x'+ox-Pad) of the image, x' = W-1-x if mirrored, else x, and byte 0
-// outside. Then, and always, it is normalised: (byte/255 - mean[c])/std[c]. So
-// padding comes before normalisation, as in torchvision's RandomCrop.
+// (y+oy-Pad, x'+ox-Pad) of the image, x' = W-1-x if mirrored, else x; outside it
+// is byte 0, or with Edge the nearest one of the image. Then, and always, it is
+// normalised: (byte/255 - mean[c] - pixels[c][y][x])/std[c]. So padding comes before
+// normalisation, as in torchvision's RandomCrop, and the mean of a pixel is that of
+// its place in the output, as in tensorpack's examples.
 //
 //	key = (seed low, seed high)     counter = (Index[n], Epoch, StreamAugment, 0)
 //	oy  = word0 % (2·Pad+1)     ox = word1 % (2·Pad+1)     mirrored = word2 & 1
@@ -18,7 +20,9 @@ type Batch struct {
 	Mean, Std []float64 // per channel, in units of byte/255
 	Train     bool
 	Pad       int
-	Flip      bool // mirror at random
+	Edge      bool
+	Pixels    []float64 // [C][H][W], in units of byte/255; nil: 0
+	Flip      bool      // mirror at random
 	Seed      uint64
 	Epoch     uint32
 	Index     []uint32 // a number per image, that its place is drawn from
@@ -42,11 +46,14 @@ func (b Batch) Forward(images []byte) *Tensor {
 					if mirrored {
 						sx = b.W - 1 - col + ox - b.Pad
 					}
+					if b.Edge {
+						sy, sx = min(max(sy, 0), b.H-1), min(max(sx, 0), b.W-1)
+					}
 					var raw byte
 					if 0 <= sy && sy < b.H && 0 <= sx && sx < b.W {
 						raw = images[n*size+(c*b.H+sy)*b.W+sx]
 					}
-					x.set(x.Index(c, n, y, col), b.normalise(n, c, raw))
+					x.set(x.Index(c, n, y, col), b.normalise(n, c, (c*b.H+y)*b.W+col, raw))
 				}
 			}
 		}
@@ -54,11 +61,14 @@ func (b Batch) Forward(images []byte) *Tensor {
 	return x
 }
 
-func (b Batch) normalise(n, c int, raw byte) num {
+func (b Batch) normalise(n, c, pixel int, raw byte) num {
 	if n >= b.Valid {
 		return num{}
 	}
 	mean, std := num{b.Mean[c], math.Abs(b.Mean[c])}, num{b.Std[c], b.Std[c]}
+	if b.Pixels != nil {
+		mean = add(mean, num{b.Pixels[pixel], math.Abs(b.Pixels[pixel])})
+	}
 	return div(sub(div(exact(float64(raw)), exact(255)), mean), std)
 }
 

@@ -146,6 +146,21 @@ func (s *Set) Measure() (mean, std []float32) {
 	return mean, std
 }
 
+// PixelMeans returns the mean of each pixel over all images, as value/255, [C][H][W].
+func (s *Set) PixelMeans() []float32 {
+	sums := make([]uint64, s.Record())
+	for i := range s.Len() {
+		for p, v := range s.Image(i) {
+			sums[p] += uint64(v)
+		}
+	}
+	means := make([]float32, len(sums))
+	for p, sum := range sums {
+		means[p] = float32(float64(sum) / float64(s.Len()) / 255)
+	}
+	return means
+}
+
 // Counts returns the number of images in each class.
 func (s *Set) Counts() []int {
 	counts := make([]int, s.Classes)

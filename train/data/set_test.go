@@ -50,6 +50,9 @@ func TestMeasureByHand(t *testing.T) {
 	assert.Equal(t, []float32{0.5, 0.2}, mean)
 	assert.Equal(t, []float32{0.5, 0}, std)
 	assert.Equal(t, []int{2}, s.Counts())
+	assert.Equal(t, []float32{0, 1, 0.2, 0.2}, s.PixelMeans())
+	s.Images[0] = 255
+	assert.Equal(t, []float32{0.5, 1, 0.2, 0.2}, s.PixelMeans())
 }
 
 func TestPadPutsTheImageInTheMiddle(t *testing.T) {
