@@ -2,6 +2,7 @@
 
 FUZZTIME := 60s
 SOAK     := 30m
+KILLS    := 200
 
 help:     ## print this
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## */\t/'
@@ -31,7 +32,7 @@ gpuav:    ## the kernels under GPU-assisted validation; minutes
 	tools/gpuav.sh
 
 crash:    ## 200 kills and 40 signals at random moments, a full disk, flipped bits
-	SPARSEVK_SLOW=1 go test -count=1 -v -timeout=60m -run='^Test(Kills|Terminated|SecondSignal|FlippedBits|DiskFillsUp)$$' ./cmd/sparsenet
+	SPARSEVK_KILLS=$(KILLS) SPARSEVK_SLOW=1 go test -count=1 -v -timeout=60m -run='^Test(Kills|Terminated|SecondSignal|FlippedBits|DiskFillsUp)$$' ./cmd/sparsenet
 
 soak:     ## half an hour of training that must hold no more memory, handles or goroutines at its end
 	SPARSEVK_SOAK=$(SOAK) SPARSEVK_GPU=require SPARSEVK_VALIDATE=off go test -count=1 -v -timeout=0 -run='^TestSoak$$' ./train

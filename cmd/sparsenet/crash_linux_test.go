@@ -87,29 +87,40 @@ func (r tinyRun) in(dir string) tinyRun { return tinyRun{r.args, dir} }
 
 // A process is the program at work.
 type process struct {
-	cmd  *exec.Cmd
-	out  bytes.Buffer  // both streams; complete when done is closed
-	done chan struct{} // closed when the process has ended
+	cmd   *exec.Cmd
+	watch string        // folder whose new names are told
+	names <-chan string // of files that appear there; closed when the process has ended and all are told
+	out   bytes.Buffer  // both streams; complete when done is closed
+	done  chan struct{} // closed when the process has ended
 }
 
 // process is the program on r, not yet begun; wrap, if any, is a command that runs
 // the command line behind it.
-func (r tinyRun) process(resume bool, wrap ...string) *process {
+func (r tinyRun) process(t *testing.T, resume bool, wrap ...string) *process {
+	t.Helper()
 	line := slices.Concat(wrap, []string{os.Args[0]}, r.args, []string{"--out", r.dir})
 	if resume {
 		line = append(line, "--resume")
 	}
-	p := &process{cmd: exec.Command(line[0], line[1:]...), done: make(chan struct{})}
+	p := &process{cmd: exec.Command(line[0], line[1:]...), watch: r.files(t), done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), asProgram+"=1")
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	return p
 }
 
+// begin starts the process. Whatever the test comes to, it does not outlive it.
 func (p *process) begin(t *testing.T) {
 	t.Helper()
-	require.NoError(t, p.cmd.Start())
+	names, last := arrivals(t, p.watch)
+	p.names = names
+	if err := p.cmd.Start(); err != nil {
+		last()
+		require.NoError(t, err)
+	}
+	t.Cleanup(func() { _ = p.cmd.Process.Kill(); <-p.done }) // nearly always it has ended
 	go func() {
 		defer close(p.done)
+		defer last()
 		_ = p.cmd.Wait() // the exit status is read from ProcessState
 	}()
 }
@@ -117,9 +128,20 @@ func (p *process) begin(t *testing.T) {
 // start begins a process.
 func (r tinyRun) start(t *testing.T, resume bool, wrap ...string) *process {
 	t.Helper()
-	p := r.process(resume, wrap...)
+	p := r.process(t, resume, wrap...)
 	p.begin(t)
 	return p
+}
+
+// await waits until a file of that name appears in the watched folder. It returns
+// false if the process ended before.
+func (p *process) await(name string) bool {
+	for n := range p.names {
+		if n == name {
+			return true
+		}
+	}
+	return false
 }
 
 // end waits for the process and returns its exit status, -1 if a signal ended it,
@@ -201,18 +223,23 @@ func (r tinyRun) requireSame(t *testing.T, want outcome) {
 	require.True(t, bytes.Equal(want.best, got.best), "the best checkpoint differs")
 }
 
-// arrivals sends the names that appear in dir, also by renaming, until the test ends.
-func arrivals(t *testing.T, dir string) <-chan string {
+// arrivals sends the names that appear in dir, also by renaming, and those alone
+// that appear from now on. After a call of last it closes the channel, once all that
+// had appeared until then are sent.
+func arrivals(t *testing.T, dir string) (names <-chan string, last func()) {
 	t.Helper()
 	fd, err := syscall.InotifyInit1(syscall.IN_CLOEXEC | syscall.IN_NONBLOCK)
 	require.NoError(t, err)
-	_, err = syscall.InotifyAddWatch(fd, dir, syscall.IN_CREATE|syscall.IN_MOVED_TO)
-	require.NoError(t, err)
 	f := os.NewFile(uintptr(fd), "inotify")
-	t.Cleanup(func() { f.Close() })
-	names := make(chan string, 1<<12)
+	watch, err := syscall.InotifyAddWatch(fd, dir, syscall.IN_CREATE|syscall.IN_MOVED_TO)
+	if err != nil {
+		f.Close()
+		require.NoError(t, err)
+	}
+	all := make(chan string, 1<<12)
 	go func() {
-		defer close(names)
+		defer close(all)
+		defer f.Close()
 		buf := make([]byte, 1<<16)
 		for {
 			n, err := f.Read(buf)
@@ -220,13 +247,16 @@ func arrivals(t *testing.T, dir string) <-chan string {
 				return
 			}
 			for b := buf[:n]; len(b) >= syscall.SizeofInotifyEvent; {
+				if mask := binary.NativeEndian.Uint32(b[4:]); mask&(syscall.IN_IGNORED|syscall.IN_Q_OVERFLOW) != 0 {
+					return // the watch has ended: nothing comes behind this
+				}
 				end := syscall.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(b[12:]))
-				names <- string(bytes.TrimRight(b[syscall.SizeofInotifyEvent:end], "\x00"))
+				all <- string(bytes.TrimRight(b[syscall.SizeofInotifyEvent:end], "\x00"))
 				b = b[end:]
 			}
 		}
 	}()
-	return names
+	return all, func() { _, _ = syscall.InotifyRmWatch(fd, uint32(watch)) } // fails if the folder is gone, and the watch with it
 }
 
 // isTemporary tells a checkpoint that is being written.
@@ -253,25 +283,20 @@ func (r tinyRun) measure(t *testing.T) (outcome, pace) {
 
 func (r tinyRun) undisturbed(t *testing.T) (outcome, pace) {
 	t.Helper()
-	names, start := arrivals(t, r.files(t)), time.Now()
+	start := time.Now()
 	p := r.start(t, false)
 	var began time.Time
 	var writes []time.Duration
-	for running := true; running; {
-		select {
-		case name := <-names:
-			if isTemporary(name) {
-				began = time.Now()
-			} else {
-				writes = append(writes, time.Since(began))
-			}
-		case <-p.done:
-			running = false
+	for name := range p.names {
+		if isTemporary(name) {
+			began = time.Now()
+		} else {
+			writes = append(writes, time.Since(began))
 		}
 	}
 	code, out := p.end()
 	require.Zero(t, code, out)
 	require.GreaterOrEqual(t, len(writes), tinySteps/5)
 	slices.Sort(writes)
-	return r.outcome(t), pace{time.Since(start), writes[len(writes)/2]}
+	return r.outcome(t), pace{time.Since(start), max(time.Microsecond, writes[len(writes)/2])}
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -49,17 +50,15 @@ func (c *tally) count(t *testing.T, dir string, size int64) {
 }
 
 // strike sends s to p, a random time of at most within after p began to write its
-// n-th checkpoint from now on; after its start, if n is 0. It returns false if p
-// ended first.
-func (p *process) strike(names <-chan string, n int, within time.Duration, s syscall.Signal) bool {
+// n-th checkpoint; after its start, if n is 0. It returns false if p ended first.
+func (p *process) strike(n int, within time.Duration, s syscall.Signal) bool {
 	for n > 0 {
-		select {
-		case name := <-names:
-			if isTemporary(name) {
-				n--
-			}
-		case <-p.done:
+		name, running := <-p.names
+		if !running {
 			return false
+		}
+		if isTemporary(name) {
+			n--
 		}
 	}
 	select {
@@ -75,14 +74,17 @@ func (p *process) strike(names <-chan string, n int, within time.Duration, s sys
 }
 
 // However often and whenever a run is killed, it goes on from a whole checkpoint
-// and ends with the bits of a run that was not: 200 kills with SPARSEVK_SLOW=1
-// (make crash), at least 40 of them in the writing of a checkpoint.
+// and ends with the bits of a run that was not: 200 kills with SPARSEVK_KILLS=200
+// (make crash), at least a fifth of them in the writing of a checkpoint.
 func TestKills(t *testing.T) {
 	needProgram(t)
-	kills, writing := 12, 3
-	if os.Getenv("SPARSEVK_SLOW") == "1" {
-		kills, writing = 200, 40
+	kills := 12
+	if text := os.Getenv("SPARSEVK_KILLS"); text != "" {
+		var err error
+		kills, err = strconv.Atoi(text)
+		require.NoError(t, err, "SPARSEVK_KILLS")
 	}
+	writing := kills / 5
 	run := newTinyRun(t, t.TempDir())
 	want, q := run.measure(t)
 	var c tally
@@ -99,18 +101,14 @@ func TestKills(t *testing.T) {
 // killed trains r to its end, through kills until there are enough.
 func killed(t *testing.T, r tinyRun, c *tally, q pace, enough int, size int64) {
 	t.Helper()
-	names := arrivals(t, r.files(t))
 	last := uint64(0)
 	for resume := false; ; {
-		for len(names) > 0 {
-			<-names
-		}
 		n, within := 0, q.run
 		if c.writing()*2 <= c.kills {
 			n, within = 1+rand.IntN(3), q.write
 		}
 		p := r.start(t, resume)
-		hit := p.strike(names, n, within, syscall.SIGKILL)
+		hit := p.strike(n, within, syscall.SIGKILL)
 		code, out := p.end()
 		require.NotContains(t, out, "passed over")
 		if !hit || code == exitSuccess {

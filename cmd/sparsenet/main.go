@@ -41,9 +41,7 @@ func main() {
 		<-ctx.Done()
 		stop() // the second signal ends the program at once
 	}()
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr)) // and no stop before: a signal now is too late to matter
 }
 
 // run executes one command line and returns its exit status.
