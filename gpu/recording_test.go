@@ -62,6 +62,9 @@ func TestPieces(t *testing.T) {
 			if limit == 1 {
 				want = n
 			}
+			for run := 2; run < settling && r.Submissions() != want; run++ { // where others use the machine
+				require.NoError(t, r.Run())
+			}
 			assert.Equal(t, want, r.Submissions())
 			require.NoError(t, r.Close())
 			require.NoError(t, r.Close())
@@ -76,7 +79,8 @@ func TestTimes(t *testing.T) {
 	long, short := spin(t, d, y, 1<<18), spin(t, d, y, 1<<8)
 	r := newRecording(t, d, RecordOptions{Timestamps: true}, short, long, short)
 	best := []time.Duration{time.Hour, time.Hour, time.Hour} // others use the machine too
-	for range 5 {
+	apart := func() bool { return best[1] > 5*best[0] && best[1] > 5*best[2] }
+	for run := 0; run < 5 || run < 50 && !apart(); run++ {
 		require.NoError(t, r.Run())
 		require.Len(t, r.Times(), 3)
 		sum := time.Duration(0)
@@ -86,8 +90,7 @@ func TestTimes(t *testing.T) {
 		}
 		assert.LessOrEqual(t, sum, r.Elapsed()+time.Microsecond)
 	}
-	assert.Greater(t, best[1], 5*best[0])
-	assert.Greater(t, best[1], 5*best[2])
+	assert.True(t, apart(), "%v", best)
 	assert.Positive(t, d.CompileTime())
 	plain := newRecording(t, d, RecordOptions{}, short)
 	require.NoError(t, plain.Run())
@@ -106,15 +109,17 @@ func TestSubmissionsAreShort(t *testing.T) {
 		cmds[i] = spin(t, d, y, 1<<14)
 	}
 	probe := newRecording(t, d, RecordOptions{MaxSubmit: time.Hour}, cmds...)
-	for range 2 {
+	whole := time.Hour
+	for range 6 {
 		require.NoError(t, probe.Run())
+		whole = min(whole, probe.Elapsed())
 	}
 	require.Equal(t, 1, probe.Submissions())
 	for _, bits := range []uint32{0, d.limits.TimestampBits} {
 		d.limits.TimestampBits = bits
-		r := newRecording(t, d, RecordOptions{MaxSubmit: probe.Elapsed() / 4}, cmds...)
+		r := newRecording(t, d, RecordOptions{MaxSubmit: whole / 4}, cmds...)
 		few := func() bool { return r.Submissions() > 2 && r.Submissions() < 40 }
-		for run := 0; run < 3 || run < 20 && !few(); run++ {
+		for run := 0; run < 3 || run < 200 && !few(); run++ {
 			require.NoError(t, r.Run())
 		}
 		assert.True(t, few(), "%d submissions", r.Submissions())

@@ -119,14 +119,21 @@ func TestTimeStepsStops(t *testing.T) {
 func TestTimeStepsWhole(t *testing.T) {
 	const steps = 12
 	m := benchModel(t, sparsenet.Options{})
-	var times []time.Duration
-	for d, err := range TimeSteps(t.Context(), m, steps) {
-		require.NoError(t, err)
-		times = append(times, d)
+	var all [][]time.Duration
+	for range 20 { // a busy machine stretches some steps, but not every time
+		var times []time.Duration
+		for d, err := range TimeSteps(t.Context(), m, steps) {
+			require.NoError(t, err)
+			times = append(times, d)
+		}
+		require.Len(t, times, steps)
+		slices.Sort(times)
+		if times[0] > times[steps/2]/10 {
+			return
+		}
+		all = append(all, times)
 	}
-	require.Len(t, times, steps)
-	slices.Sort(times)
-	assert.Greater(t, times[0], times[steps/2]/10, "%v", times)
+	assert.Fail(t, "a step takes no time", "%v", all)
 }
 
 // A network whose numbers break down has no speed.

@@ -1,8 +1,10 @@
 package dashboard
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -26,7 +28,15 @@ func TestOnATerminal(t *testing.T) {
 		os.Exit(9)
 	}
 	defer s.Close()
-	time.Sleep(300 * time.Millisecond) // so that it is drawn
+	for i := 0; ; i++ { // until it was seen
+		if _, err := os.Stat(os.Getenv("DASHBOARD_TEST_DRAWN")); err == nil {
+			break
+		}
+		if i == 6000 {
+			os.Exit(7)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	switch how {
 	case "panic":
 		panic("planted")
@@ -35,11 +45,25 @@ func TestOnATerminal(t *testing.T) {
 		<-stopped
 		if how == "twice" {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
-			time.Sleep(5 * time.Second)
+			time.Sleep(time.Minute)
 			os.Exit(8) // the second signal did not end it
 		}
 	}
 	s.Close()
+}
+
+// An eye takes in what a terminal shows, and makes a file when it sees a text there.
+type eye struct {
+	seen       []byte
+	text, file string
+}
+
+func (e *eye) Write(b []byte) (int, error) {
+	e.seen = append(e.seen, b...)
+	if !bytes.Contains(e.seen, []byte(e.text)) {
+		return len(b), nil
+	}
+	return len(b), os.WriteFile(e.file, nil, 0o666)
 }
 
 // However a run ends, the terminal has its modes, its screen and its cursor.
@@ -52,19 +76,20 @@ func TestTheTerminalIsGivenBack(t *testing.T) {
 			t.Parallel()
 			inner := `stty cols 80 rows 24; stty -g; "` + os.Args[0] + `" -test.run '^TestOnATerminal$'; echo "status $?"; stty -g`
 			c := exec.Command("script", "-qec", inner, os.DevNull)
-			c.Env = append(os.Environ(), "DASHBOARD_TEST_END="+how, "TERM=xterm-256color")
+			seen := &eye{text: "sparse-40-12", file: filepath.Join(t.TempDir(), "drawn")}
+			c.Env = append(os.Environ(), "DASHBOARD_TEST_END="+how, "DASHBOARD_TEST_DRAWN="+seen.file, "TERM=xterm-256color")
+			c.Stdout = seen
 			in, err := c.StdinPipe() // script ends when its input does
 			require.NoError(t, err)
 			defer in.Close()
-			b, err := c.Output()
-			require.NoError(t, err)
-			lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(string(b), "\r", "")), "\n")
-			assert.Contains(t, string(b), "sparse-40-12", "it was drawn")
-			assert.Contains(t, string(b), "status "+status)
+			require.NoError(t, c.Run())
+			b := string(seen.seen)
+			lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(b, "\r", "")), "\n")
+			assert.Contains(t, b, "status "+status)
 			assert.Equal(t, lines[0], lines[len(lines)-1], "the modes of the terminal")
 			for on, off := range map[string]string{"\x1b[?1049h": "\x1b[?1049l", "\x1b[?25l": "\x1b[?25h"} {
-				assert.Contains(t, string(b), on)
-				assert.Greater(t, strings.LastIndex(string(b), off), strings.LastIndex(string(b), on), "%q after %q", off, on)
+				assert.Contains(t, b, on)
+				assert.Greater(t, strings.LastIndex(b, off), strings.LastIndex(b, on), "%q after %q", off, on)
 			}
 		})
 	}
