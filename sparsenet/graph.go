@@ -165,7 +165,7 @@ func (g *Graph) addStage(s, first int) (next int, err error) {
 
 // pick returns the maps that map l of stage s reads.
 func (g *Graph) pick(s int, maps []int, l int) []int {
-	reads := g.Config.Wiring.reads(s, l)
+	reads := g.Config.Wiring.Inputs(s, l)
 	in := make([]int, len(reads))
 	for i, m := range reads {
 		in[i] = maps[m]

@@ -45,7 +45,7 @@ func (g *Graph) addSumStage(s int, in []int) []int {
 func (g *Graph) addShortcut(s int, in []int, stride int) int {
 	read := false
 	for l := 2; l <= g.Config.Blocks[s]+1; l++ {
-		for _, m := range g.Config.Wiring.reads(s, l) {
+		for _, m := range g.Config.Wiring.Inputs(s, l) {
 			read = read || m == 0
 		}
 	}

@@ -21,14 +21,15 @@ func (n *Network) Picture(w io.Writer) error {
 	if most == 0 {
 		return fmt.Errorf("sparsenet: neither engine has a plan: %w", arena.err)
 	}
-	p.open(n)
-	scale := 440 / float64(most) // pixels per byte
-	p.panel(arena, frame{x: 90, y: 560, w: 520, scale: scale}, ratio(layered, arena))
-	p.panel(layered, frame{x: 740, y: 560, w: 575, scale: scale}, "")
+	scale := 440 / float64(most)                         // pixels per byte
+	base := 560 + max(0, scale*float64(arena.bytes)-200) // the arena's panel stands below the legend
+	p.open(n, base+570)
+	p.panel(arena, frame{x: 90, y: base, w: 520, scale: scale}, ratio(layered, arena))
+	p.panel(layered, frame{x: 740, y: base, w: 575, scale: scale}, "")
 	p.legend(arena, layered)
 	if arena.err == nil {
-		p.text(90, 640, "head", "The arena again, %.1f times as high: a map is written once, and its gradient takes its place", 400/float64(arena.bytes)/scale)
-		p.panel(arena, frame{x: 90, y: 1070, w: 1200, scale: 400 / float64(arena.bytes), labels: true}, "")
+		p.text(90, base+80, "head", "The arena again, %.1f times as high: a map is written once, and its gradient takes its place", 400/float64(arena.bytes)/scale)
+		p.panel(arena, frame{x: 90, y: base + 510, w: 1200, scale: 400 / float64(arena.bytes), labels: true}, "")
 	}
 	p.printf("</svg>\n")
 	if err := p.w.Flush(); err != nil {
@@ -69,15 +70,15 @@ func (p picture) rect(x, y, w, h float64, fill string) {
 	p.printf(`<rect x="%.2f" y="%.2f" width="%.2f" height="%.2f" fill="%s"/>`+"\n", x, y, w, h, fill)
 }
 
-func (p picture) open(n *Network) {
+func (p picture) open(n *Network, height float64) {
 	what := "a training step"
 	if n.Inference {
 		what = "inference"
 	}
-	p.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1400 1130" width="1400" height="1130" font-family="Helvetica, Arial, 'DejaVu Sans', sans-serif">
+	p.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1400 %.0[1]f" width="1400" height="%.0[1]f" font-family="Helvetica, Arial, 'DejaVu Sans', sans-serif">
 <style>text{fill:#333;font-size:13px}.title{font-size:24px;font-weight:bold;fill:#111}.head{font-size:16px;font-weight:bold;fill:#111}.axis{fill:#666;font-size:12px}.end{text-anchor:end;fill:#666;font-size:12px}.mid{text-anchor:middle;fill:#666;font-size:12px}.num{text-anchor:end}.why{fill:#a33}</style>
-<rect width="1400" height="1130" fill="#ffffff"/>
-`)
+<rect width="1400" height="%.0[1]f" fill="#ffffff"/>
+`, height)
 	p.text(40, 44, "title", "Memory over %s: %s, batch %d", what, n.Graph.Config.Name(), n.Batch)
 	p.text(40, 68, "axis", "Upwards: where each block lies, in MiB. To the right: the dispatches of the step. A bar lasts while its contents matter. Both engines at the same scale.")
 }

@@ -102,8 +102,8 @@ func (w *Wiring) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// reads returns the maps that map l of stage s reads.
-func (w Wiring) reads(s, l int) []int {
+// Inputs returns the maps that map l of stage s reads, by ReadsAt or Reads.
+func (w Wiring) Inputs(s, l int) []int {
 	if w.ReadsAt != nil {
 		return w.ReadsAt(s, l)
 	}
@@ -117,7 +117,7 @@ func (w Wiring) check(s, last int) string {
 	}
 	rows := make([][]int, last)
 	for l := 1; l <= last; l++ {
-		rows[l-1] = w.reads(s, l)
+		rows[l-1] = w.Inputs(s, l)
 		if fault := checkReads(l, rows[l-1]); fault != "" {
 			return fault
 		}

@@ -88,7 +88,7 @@ func (w Wiring) writeOut(blocks []int) Wiring {
 	for s, layers := range blocks {
 		var rows [][]int
 		for l := 1; l <= layers+1; l++ {
-			rows = append(rows, slices.Clone(w.reads(s, l)))
+			rows = append(rows, slices.Clone(w.Inputs(s, l)))
 		}
 		t = append(t, rows)
 	}

@@ -117,6 +117,24 @@ func (t *Trainer) ScoreClasses(ctx context.Context, l data.Loader) (s Score, c *
 	return s, c, err
 }
 
+// TakeBest gives the model the parameters of the checkpoint that validated best, and
+// returns its path: "" if there were no held-out images or no run directory, or if the
+// last epoch is the best. It is for evaluation at the end; nothing may be trained after.
+func (t *Trainer) TakeBest() (path string, err error) {
+	if t.Run == nil || t.state.BestStep == 0 || t.state.BestStep == t.state.Step {
+		return "", nil
+	}
+	c, err := Best(t.Run.Dir)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	if err := LoadModel(t.Model, c.File, true); err != nil {
+		return "", fmt.Errorf("train: %s: %w", c.Path, err)
+	}
+	return c.Path, nil
+}
+
 // averaged calls f while the model has the moving average of its parameters, where it
 // keeps one.
 func (t *Trainer) averaged(f func() error) (err error) {

@@ -2,6 +2,7 @@ package train
 
 import (
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -143,6 +144,18 @@ func TestPatience(t *testing.T) {
 	require.Len(t, epochs, best+1+tr.Patience)
 	require.Less(t, len(epochs), setup.epochs, "the run ended by itself")
 	want := epochs[len(epochs)-1].Step
+
+	score := func() float64 {
+		s, err := tr.Score(t.Context(), tr.Valid)
+		require.NoError(t, err)
+		return s.Loss
+	}
+	assert.Equal(t, epochs[len(epochs)-1].Valid.Loss, score())
+	path, err := tr.TakeBest()
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(setup.dir, checkpointsDir, bestName), path)
+	assert.Equal(t, epochs[best].Valid.Loss, score())
+	assert.NotEqual(t, epochs[best].Valid.Loss, epochs[len(epochs)-1].Valid.Loss, "else it makes no difference")
 
 	setup.dir = t.TempDir()
 	first := open()

@@ -132,7 +132,7 @@ func newRecipesCommand() *cobra.Command {
 
 // imagesText says what a recipe does with images.
 func imagesText(t train.Tuned) string {
-	text := fmt.Sprintf("images padded by %d (%s) and cropped", t.Pad, t.Fill)
+	text := fmt.Sprintf("padded by %d (%s) and cropped", t.Pad, t.Fill)
 	if t.Flip {
 		text += ", mirrored"
 	}
@@ -159,7 +159,7 @@ func printRecipes(out io.Writer, all []train.Recipe) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\n", r.Name, r.About)
 		fmt.Fprintf(w, "\tbatch %d, %d epochs, %s, rate %s, decay %g on %s, start %s\n", r.Batch, r.Epochs, r.Optimizer, rate, r.Decay, r.DecayOn, r.Init)
-		fmt.Fprintf(w, "\t%s\n", imagesText(r.Tuned))
+		fmt.Fprintf(w, "\timages %s\n", imagesText(r.Tuned))
 		for _, b := range r.Bugs {
 			offered := "--bugs " + b.Name
 			if len(b.Set) == 0 {

@@ -131,6 +131,7 @@ func readPage(dir string) (*chart.Page, error) {
 	if p.Metrics, err = train.ReadMetrics(dir); err != nil {
 		return nil, err
 	}
+	p.Facts = append(p.Facts, course(info, p.Metrics)...)
 	p.Evaluation, err = train.LoadEvaluation(dir)
 	return p, err
 }
@@ -142,9 +143,10 @@ func accumulates(i runInfo) bool { n := i.Flags["accumulate"]; return n != "" &&
 func facts(i runInfo, g *sparsenet.Graph) []chart.Fact {
 	list := []chart.Fact{
 		{Name: "network", Value: fmt.Sprintf("%s, %s parameters", g.Config.Name(), sparsenet.Thousands(int64(g.Params.Count())))},
-		{Name: "data", Value: fmt.Sprintf("%s, %d training images, SHA-256 %.12s", i.Data.Name, i.Data.Images, i.Data.SHA256)},
-		{Name: "recipe", Value: fmt.Sprintf("batch %d, %d epochs, learning rate %s, seed %d", i.Batch, i.Epochs, i.Schedule, i.Seed)},
-		{Name: "engine", Value: i.Engine},
+		{Name: "data", Value: fmt.Sprintf("%s, %s training images, SHA-256 %.12s", i.Data.Name, sparsenet.Thousands(int64(i.Data.Images)), i.Data.SHA256)},
+		{Name: "recipe", Value: recipeText(i)},
+		{Name: "images", Value: imagesText(i.Recipe)},
+		{Name: "engine", Value: i.Engine + ", maps of " + i.Precision},
 	}
 	if len(i.Starts) == 0 {
 		return list
@@ -156,6 +158,52 @@ func facts(i runInfo, g *sparsenet.Graph) []chart.Fact {
 		{Name: "commit", Value: commitOf(s.Build)},
 		{Name: "started", Value: s.Time.Format(time.RFC3339)},
 	}...)
+}
+
+// recipeText says how a run trains.
+func recipeText(i runInfo) string {
+	r := i.Recipe
+	text := fmt.Sprintf("batch %d, %d epochs, %s with momentum %g, learning rate %s", i.Batch, i.Epochs, r.Optimizer, r.Momentum, i.Schedule)
+	if p := r.Plateau(); p != nil {
+		text += ", " + p.String()
+	}
+	text += fmt.Sprintf(", decay %g on %s", r.Decay, r.DecayOn)
+	for _, more := range []struct {
+		name  string
+		value float64
+	}{{"clip", r.Clip}, {"average", r.Average}, {"label smoothing", r.Smoothing}, {"dropout", r.Dropout}} {
+		if more.value != 0 {
+			text += fmt.Sprintf(", %s %g", more.name, more.value)
+		}
+	}
+	return text + fmt.Sprintf(", seed %d", i.Seed)
+}
+
+// course says what the metrics tell of a run: how far it came, and what it took. The
+// time is that of its processes up to their last line, evaluations included.
+func course(i runInfo, metrics []train.Metric) (list []chart.Fact) {
+	var took time.Duration
+	for k, start := range i.Starts {
+		last := start.Time
+		for _, m := range metrics {
+			if m.Time.After(last) && (k+1 == len(i.Starts) || m.Time.Before(i.Starts[k+1].Time)) {
+				last = m.Time
+			}
+		}
+		took += last.Sub(start.Time)
+	}
+	if len(metrics) == 0 || took == 0 {
+		return nil
+	}
+	var memory uint64
+	for _, m := range metrics {
+		memory = max(memory, m.DeviceBytes)
+	}
+	last := metrics[len(metrics)-1]
+	return []chart.Fact{
+		{Name: "trained", Value: fmt.Sprintf("updates: %s; epochs: %d; in %v", sparsenet.Thousands(int64(last.Step)), last.Epoch, took.Round(time.Second))},
+		{Name: "memory", Value: fmt.Sprintf("%.1f MiB handed out by the device", sparsenet.MiB(memory))},
+	}
 }
 
 // shellLine writes a command as a shell takes it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -272,7 +273,20 @@ func (f *trainFlags) loop(cmd *cobra.Command, w *machine, p *trainPlan) (err err
 	if cmd.Context().Err() != nil || p.test == nil {
 		return nil
 	}
-	score, confusion, err := t.ScoreClasses(cmd.Context(), data.Loader{Set: p.test, Size: r.Batch})
+	return f.test(cmd, t, p, show)
+}
+
+// test evaluates the test set: with the parameters that did best on the held-out
+// images, where there are any.
+func (f *trainFlags) test(cmd *cobra.Command, t *train.Trainer, p *trainPlan, show *reporter) error {
+	best, err := t.TakeBest()
+	if err != nil {
+		return err
+	}
+	if best != "" {
+		show.say("the best on held-out images is that of %s", best)
+	}
+	score, confusion, err := t.ScoreClasses(cmd.Context(), data.Loader{Set: p.test, Size: p.recipe.Batch})
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -280,7 +294,11 @@ func (f *trainFlags) loop(cmd *cobra.Command, w *machine, p *trainPlan) (err err
 		err = t.Tested(score)
 	}
 	if err == nil && f.out != "" {
-		err = train.SaveEvaluation(f.out, train.Evaluation{Dataset: p.test.Name, Split: "test", Score: score, Confusion: confusion})
+		name := "the last step"
+		if best != "" {
+			name = filepath.Base(best)
+		}
+		err = train.SaveEvaluation(f.out, train.Evaluation{Dataset: p.test.Name, Split: "test", Checkpoint: name, Score: score, Confusion: confusion})
 	}
 	if err != nil {
 		return err

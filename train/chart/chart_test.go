@@ -8,6 +8,8 @@ import (
 	"image/png"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +87,7 @@ func TestConfusion(t *testing.T) {
 		var svg, picture bytes.Buffer
 		require.NoError(t, Confusion(&svg, "svg", c))
 		wellFormed(t, svg.Bytes())
+		assert.Equal(t, strings.Count(svg.String(), "<text "), strings.Count(svg.String(), " textLength="), "as wide as it was laid out")
 		require.NoError(t, Confusion(&picture, "png", c))
 		_, err := png.Decode(&picture)
 		require.NoError(t, err)
@@ -108,14 +111,27 @@ func TestWiring(t *testing.T) {
 		require.NoError(t, Wiring(&b, g))
 		wellFormed(t, b.Bytes())
 		assert.Equal(t, c.links, strings.Count(b.String(), "<path"))
-		assert.Contains(t, b.String(), fmt.Sprintf("%d links", c.links))
+		assert.Contains(t, b.String(), fmt.Sprintf("links: %d", c.links))
 		assert.ErrorContains(t, Wiring(failing{}, g), "full disk")
 	}
-	g, err := sparsenet.Build(sparsenet.Config{Depth: 400, Growth: []int{2}})
+	path := filepath.Join(t.TempDir(), "mine.txt")
+	require.NoError(t, os.WriteFile(path, []byte("1: 0\n2: 1 0\noutput: 2 1\nstage\n1: 0\noutput: 1\n"), 0o600))
+	mine, err := sparsenet.ReadWiring(path)
+	require.NoError(t, err)
+	g, err := sparsenet.Build(sparsenet.Config{Blocks: []int{2, 1}, Growth: []int{2}, Wiring: mine})
 	require.NoError(t, err)
 	var b bytes.Buffer
 	require.NoError(t, Wiring(&b, g))
-	assert.Contains(t, b.String(), "132 layers, the first 32 of them")
+	wellFormed(t, b.Bytes())
+	for _, says := range []string{"stage 0 of 2; layers: 2; links: 5", "stage 1 of 2; layers: 1; links: 2"} {
+		assert.Contains(t, b.String(), says)
+	}
+
+	g, err = sparsenet.Build(sparsenet.Config{Depth: 400, Growth: []int{2}})
+	require.NoError(t, err)
+	b.Reset()
+	require.NoError(t, Wiring(&b, g))
+	assert.Contains(t, b.String(), "layers: 132, the first 32 of them")
 }
 
 // The page holds everything and asks for nothing; what a user wrote is text there.

@@ -45,7 +45,7 @@ func Confusion(w io.Writer, format string, c *train.Confusion) error {
 		}
 	}
 	side := 12*vg.Centimeter + vg.Length(min(n, namedClasses))*0.5*vg.Centimeter
-	return save(w, p, format, side, side)
+	return save(w, format, [][]*plot.Plot{{p}}, side, side)
 }
 
 // cell fills one place of the matrix.
@@ -97,17 +97,5 @@ func name(p *plot.Plot, c *train.Confusion) error {
 		}
 	}
 	p.Add(labels)
-	return nil
-}
-
-// save draws p to w.
-func save(w io.Writer, p *plot.Plot, format string, width, height vg.Length) error {
-	to, err := p.WriterTo(width, height, format)
-	if err != nil {
-		return fmt.Errorf("chart: %w", err)
-	}
-	if _, err := to.WriteTo(w); err != nil {
-		return fmt.Errorf("chart: %w", err)
-	}
 	return nil
 }

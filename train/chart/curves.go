@@ -10,8 +10,6 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
 
 	"sparsevk/train"
 )
@@ -50,7 +48,7 @@ func Curves(w io.Writer, format string, metrics []train.Metric) error {
 		p := plot.New()
 		p.Y.Label.Text = panel.name
 		p.Legend.Top, p.Legend.Padding = panel.top, 0.08*vg.Centimeter
-		p.X.Min, p.X.Tick.Marker = 0, shortTicks{}
+		p.X.Min, p.X.Tick.Marker, p.Y.Tick.Marker = 0, shortTicks{}, shortTicks{}
 		grid := plotter.NewGrid()
 		grid.Vertical.Color, grid.Horizontal.Color = color.Gray{235}, color.Gray{235}
 		p.Add(grid)
@@ -65,17 +63,18 @@ func Curves(w io.Writer, format string, metrics []train.Metric) error {
 		column = append(column, []*plot.Plot{p})
 	}
 	column[len(column)-1][0].X.Label.Text = "step"
-	return tile(w, format, column, 18*vg.Centimeter, 21*vg.Centimeter)
+	return save(w, format, column, 18*vg.Centimeter, 21*vg.Centimeter)
 }
 
-// shortTicks are the default ones without zeros behind the point.
+// shortTicks are the default ones with as many digits as tell them apart, and without
+// zeros behind the point.
 type shortTicks struct{}
 
 func (shortTicks) Ticks(least, most float64) []plot.Tick {
 	ticks := plot.DefaultTicks{}.Ticks(least, most)
 	for i := range ticks {
 		if ticks[i].Label != "" {
-			ticks[i].Label = strconv.FormatFloat(ticks[i].Value, 'f', -1, 64)
+			ticks[i].Label = strconv.FormatFloat(math.Round(ticks[i].Value*1e9)/1e9, 'f', -1, 64)
 		}
 	}
 	return ticks
@@ -122,23 +121,4 @@ func addLine(p *plot.Plot, at plotter.XYs, name string, c color.Color, width vg.
 		p.Add(marks)
 	}
 	return nil
-}
-
-// tile draws plots in rows, their axes in line.
-func tile(w io.Writer, format string, rows [][]*plot.Plot, width, height vg.Length) error {
-	tiles := draw.Tiles{Rows: len(rows), Cols: 1, PadY: 0.3 * vg.Centimeter, PadTop: 0.2 * vg.Centimeter, PadRight: 0.3 * vg.Centimeter}
-	var to interface {
-		vg.CanvasSizer
-		io.WriterTo
-	}
-	if format == "png" {
-		to = vgimg.PngCanvas{Canvas: vgimg.New(width, height)}
-	} else {
-		to = vgsvg.New(width, height)
-	}
-	for i, row := range plot.Align(rows, tiles, draw.New(to)) {
-		rows[i][0].Draw(row[0])
-	}
-	_, err := to.WriteTo(w)
-	return err
 }
