@@ -115,6 +115,16 @@ func (o *Conv) check() {
 	}
 }
 
+// Part marks steps as of o's task of a role, forward or weights: what one variant
+// needs and another does not, as statistics of an output are, counts with it.
+func (o *Conv) Part(r Role, steps []Step) []Step {
+	v := o.forms.forward
+	if r == WeightsRole {
+		v = o.forms.weights
+	}
+	return Choice{o.task(r), v}.of(steps)
+}
+
 // task returns what o's kernels of a role do.
 func (o *Conv) task(r Role) Task {
 	x := o.X[0].Block

@@ -50,11 +50,14 @@ func (o *Conv) Forward() []Step {
 	o.setLinks()
 	switch o.forms.forward {
 	case PlainForm:
+		return o.Part(ForwardRole, o.plainForward())
 	case QuadForm:
-		return o.quadForward()
-	default:
-		return o.tileForward()
+		return o.Part(ForwardRole, o.quadForward())
 	}
+	return o.Part(ForwardRole, o.tileForward())
+}
+
+func (o *Conv) plainForward() []Step {
 	var steps []Step
 	k0 := uint32(0)
 	for _, run := range o.Env.runs(o.Y) {

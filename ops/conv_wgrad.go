@@ -75,7 +75,7 @@ func (o *Conv) BackwardWeights() []Step {
 	if o.partial != nil {
 		steps = append(steps, o.reduceStep())
 	}
-	return append(steps, o.biasSteps()...)
+	return append(o.Part(WeightsRole, steps), o.biasSteps()...)
 }
 
 // weightStep returns the gradients between input channels x, from c0 on, and

@@ -14,6 +14,16 @@ func (plainData) steps(e *Env, label string, r Reader, dx View, acc bool) []Step
 	return dataSteps(e, label, r, dx, acc)
 }
 
+// partData is a form with the task that its steps belong to.
+type partData struct {
+	dataForm
+	Choice
+}
+
+func (d partData) steps(e *Env, label string, r Reader, dx View, acc bool) []Step {
+	return d.of(d.dataForm.steps(e, label, r, dx, acc))
+}
+
 // newData chooses the form of the data gradient of r to dx.
 func newData(e *Env, label string, r Reader, dx View) dataForm {
 	x := dx.Block
@@ -24,13 +34,16 @@ func newData(e *Env, label string, r Reader, dx View) dataForm {
 		_, tiles := e.tile(v, DataRole, r.Geometry, x, dx.C())
 		return v == QuadForm && quads || tiles
 	})
+	part := partData{plainData{}, Choice{task, v}}
 	switch v {
 	case PlainForm:
-		return plainData{}
+		return part
 	case QuadForm:
-		return newQuadData(e, label, r, dx, shape)
+		part.dataForm = newQuadData(e, label, r, dx, shape)
+		return part
 	}
 	t := &tileData{form: v, noTiles: noTiles(label), links: e.Tables.Add(label+"/dy_links", int(r.DY.C())*LinkWords)}
 	t.shape, _ = e.tile(v, DataRole, r.Geometry, x, dx.C())
-	return t
+	part.dataForm = t
+	return part
 }

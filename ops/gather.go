@@ -87,6 +87,7 @@ type batch struct {
 	groups  [3]uint32 // over all channels; y is that of a run
 	entries []entry
 	form    Variant
+	task    Task        // that the form was chosen for
 	quad    *quadGather // of the quad form
 	shape   tileShape   // of the tile forms
 }
@@ -203,6 +204,7 @@ func (o *Gather) choose(b *batch) {
 			t.K += r.DY.C()
 		}
 	}
+	b.task = t
 	shape, quads := o.Env.quads(b.Geometry, x)
 	b.form = o.Env.choose(t, func(v Variant) bool {
 		_, tiles := o.Env.tile(v, GatherRole, b.Geometry, x, o.X.C())
@@ -234,9 +236,9 @@ func (o *Gather) Steps() []Step {
 			for _, part := range o.parts(len(b.entries), func(i int) []Planes { return o.bound(b, b.entries[i:i+1], c0, run[0]) }) {
 				es := b.entries[part[0]:part[1]]
 				if b.quad != nil {
-					steps = append(steps, o.quadSteps(b, es, c0, run, first)...)
+					steps = append(steps, b.part(o.quadSteps(b, es, c0, run, first))...)
 				} else {
-					steps = append(steps, o.gatherStep(b, es, c0, run, first, uint32(len(words))))
+					steps = append(steps, b.part([]Step{o.gatherStep(b, es, c0, run, first, uint32(len(words)))})...)
 					words = append(words, o.gatherEntries(b, es, c0, run[0])...)
 				}
 				first = false
@@ -247,7 +249,15 @@ func (o *Gather) Steps() []Step {
 	merge, words := o.mergeSteps(words)
 	o.Env.Tables.Set(o.table, words)
 	o.setQuadTables()
-	return append(append(steps, merge...), o.plusSteps()...)
+	return append(append(steps, o.batches[0].part(merge)...), o.plusSteps()...)
+}
+
+// part marks steps as of the task of b. What is no convolution has none.
+func (b *batch) part(steps []Step) []Step {
+	if b.source != fromConv {
+		return steps
+	}
+	return Choice{b.task, b.form}.of(steps)
 }
 
 // plusSteps adds the data gradients of the readers without Act up in Plus.

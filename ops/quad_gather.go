@@ -62,7 +62,7 @@ func (o *Gather) packSteps() []Step {
 	for _, b := range o.batches {
 		if b.quad != nil {
 			b.quad.words = nil
-			steps = append(steps, b.quad.pack.steps(o.Env)...)
+			steps = append(steps, b.part(b.quad.pack.steps(o.Env))...)
 		}
 	}
 	return steps

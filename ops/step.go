@@ -19,7 +19,10 @@ type Step struct {
 	// default).
 	Form   Variant
 	Shared uint32
-	MACs   uint64 // multiply-accumulates that this dispatch executes, for counts and GFLOP/s
+	// Part is the task that the dispatch belongs to and the variant that was chosen
+	// for it; nil for what has no variants.
+	Part *Choice
+	MACs uint64 // multiply-accumulates that this dispatch executes, for counts and GFLOP/s
 }
 
 // An Op is one layer whose shapes are fixed and whose blocks have been placed.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // A Variant is a named form of the kernels for a task.
@@ -25,6 +26,9 @@ const (
 	GatherRole  Role = "gather"  // the data gradient of one map from all readers of one window: makes C channels out of K
 	WeightsRole Role = "weights" // the weight gradient
 )
+
+// TrainingRoles are the roles that inference has no use for.
+var TrainingRoles = []Role{DataRole, GatherRole, WeightsRole}
 
 // A Task is what a variant is chosen for: a role and a shape.
 type Task struct {
@@ -64,6 +68,12 @@ func (t Task) makes() uint32 {
 	return t.K
 }
 
+// RoleOf returns the role that the name of a task or of a family begins with.
+func RoleOf(name string) Role {
+	role, _, _ := strings.Cut(name, " ")
+	return Role(role)
+}
+
 // CompareTasks orders tasks as files and reports list them.
 func CompareTasks(a, b Task) int {
 	return cmp.Or(cmp.Compare(a.Family(), b.Family()), -cmp.Compare(a.H, b.H), -cmp.Compare(a.W, b.W),
@@ -78,6 +88,14 @@ type Tuning map[string]Variant
 type Choice struct {
 	Task
 	Variant Variant
+}
+
+// of marks steps as those of c.
+func (c Choice) of(steps []Step) []Step {
+	for i := range steps {
+		steps[i].Part = &c
+	}
+	return steps
 }
 
 // A rule is a line of the table: the variant for tasks of a role (empty: any)

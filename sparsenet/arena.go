@@ -89,11 +89,11 @@ func (a *arena) forward() {
 			a.head(g, n.links)
 		case StemPool:
 			n.pool = a.pool(g, n.links)
-			a.measure(g, nil, 0)
+			a.measure(g, nil)
 		default:
 			n.conv = a.newConv(g, g.Name, n.links, a.training && g.Dropout == 0) // what dropout leaves is what readers see
 			a.convolve(Forward, g, n.conv)
-			a.measure(g, n.conv.Tiles, n.conv.Tile)
+			a.measure(g, n.conv)
 		}
 		a.nodes = append(a.nodes, n)
 	}
@@ -165,17 +165,23 @@ func (a *arena) dropout(g *Node) ops.Dropout {
 }
 
 // measure takes the statistics of the map that g has made, from the tiles that
-// its convolution left or, where there are none, from the map.
-func (a *arena) measure(g *Node, tiles *ops.Block, tile uint32) {
+// its convolution, if one has made it, left or, where there are none, from the map.
+func (a *arena) measure(g *Node, conv *ops.Conv) {
 	if !a.training {
 		return
 	}
 	mean, variance := a.running.views(g.Out)
-	s := ops.NewStats(ops.Stats{
+	s := ops.Stats{
 		Env: a.env, Label: g.Name, Epsilon: Epsilon, X: a.maps[g.Out].All(), Words: a.stats[g.Out],
-		RunningMean: mean, RunningVar: variance, State: a.state.All(), Partial: tiles, Tile: tile,
-	})
-	a.program.add(Forward, s.Forward)
+		RunningMean: mean, RunningVar: variance, State: a.state.All(),
+	}
+	if conv == nil {
+		a.program.add(Forward, ops.NewStats(s).Forward)
+		return
+	}
+	s.Partial, s.Tile = conv.Tiles, conv.Tile
+	stats := ops.NewStats(s)
+	a.program.add(Forward, func() []ops.Step { return conv.Part(ops.ForwardRole, stats.Forward()) })
 }
 
 // pool adds the max pooling of the activated input, the stem's second half.

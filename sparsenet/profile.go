@@ -26,12 +26,33 @@ type StepTime struct {
 // Like TrainStep it changes the parameters. A device without timestamps is an
 // error.
 func (m *Model) Profile(h Hyper, runs int) (times []StepTime, err error) {
+	return m.profile(h, runs, record.Options{Timestamps: true})
+}
+
+// ProfileApart is Profile with a barrier before every dispatch, so that each is
+// timed alone. A step takes longer then.
+func (m *Model) ProfileApart(h Hyper, runs int) ([]StepTime, error) {
+	barriers := make([]bool, len(m.program().Steps()))
+	for i := range barriers {
+		barriers[i] = true
+	}
+	return m.profile(h, runs, record.Options{Timestamps: true, Barriers: barriers})
+}
+
+// program returns what a profile runs.
+func (m *Model) program() *Program {
+	if m.Train == nil {
+		return m.Eval
+	}
+	return m.Train
+}
+
+func (m *Model) profile(h Hyper, runs int, o record.Options) (times []StepTime, err error) {
 	if runs < 1 {
 		return nil, fmt.Errorf("sparsenet: a profile of %d runs: want at least 1", runs)
 	}
-	program, training := m.Train, true
-	if m.Train == nil {
-		program, training = m.Eval, false
+	program, training := m.program(), m.Train != nil
+	if !training {
 		if err := m.prepare(); err != nil {
 			return nil, err
 		}
@@ -41,7 +62,7 @@ func (m *Model) Profile(h Hyper, runs int) (times []StepTime, err error) {
 	for i := range times {
 		steps[i] = times[i].Step
 	}
-	r, err := record.New(m.Device, m.mem, steps, record.Options{Timestamps: true})
+	r, err := record.New(m.Device, m.mem, steps, o)
 	if err != nil {
 		return nil, err
 	}

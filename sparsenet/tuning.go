@@ -2,6 +2,8 @@ package sparsenet
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"sparsevk/gpu"
 	"sparsevk/ops"
@@ -22,20 +24,29 @@ func (o Options) For(dev *gpu.Device) Options {
 // Choices returns what computes each kind and shape of convolution of n.
 func (n *Network) Choices() []ops.Choice { return n.env.Choices() }
 
-// checkTuning refuses variants that do not take the shape for which they are
-// named, and a tuning that names nothing of n.
+// checkTuning refuses what the tuning names that cannot be: variants that do not
+// exist, or do not take the shape, and shapes that n does not have. A network for
+// inference may leave the roles of training unused.
 func (n *Network) checkTuning() error {
+	known := map[string]bool{}
+	choices := n.Choices()
+	for _, c := range choices {
+		known[c.Task.String()], known[c.Family()] = true, true
+	}
+	names := slices.Sorted(maps.Keys(n.Tuning))
+	for _, name := range names {
+		if role := ops.RoleOf(name); !known[name] && !(n.Inference && slices.Contains(ops.TrainingRoles, role)) {
+			return fmt.Errorf("sparsenet: the tuning names %q, which is none of the %d shapes of %s at batch %d with the %s engine, such as %q: tune it for these",
+				name, len(choices), n.Graph.Config.Name(), n.Batch, n.Engine, choices[0].Task)
+		}
+	}
+	for _, name := range names {
+		if list := ops.Variants(ops.RoleOf(name)); !slices.Contains(list, n.Tuning[name]) {
+			return fmt.Errorf("sparsenet: the tuning names %q for %q: use one of %v", n.Tuning[name], name, list)
+		}
+	}
 	if wrong := n.env.Misfits(); len(wrong) > 0 {
 		return fmt.Errorf("sparsenet: the tuning names %q for %q, a shape that this variant does not take: choose another, such as %q", wrong[0].Variant, wrong[0].Task, ops.PlainForm)
 	}
-	if len(n.Tuning) == 0 {
-		return nil
-	}
-	choices := n.Choices()
-	for _, c := range choices {
-		if n.Tuning[c.Task.String()] != "" || n.Tuning[c.Family()] != "" {
-			return nil
-		}
-	}
-	return fmt.Errorf("sparsenet: the tuning names none of the %d shapes of %s at batch %d with the %s engine, such as %q: tune it for these", len(choices), n.Graph.Config.Name(), n.Batch, n.Engine, choices[0].Task)
+	return nil
 }

@@ -120,6 +120,7 @@ func ms(d time.Duration) float64 { return d.Seconds() * 1e3 }
 // they could not have gone below.
 type KernelTime struct {
 	Kernel     string  `json:"kernel"`
+	Variant    string  `json:"variant,omitempty"` // of a convolution's kernels, see ops.Variant
 	Dispatches int     `json:"dispatches"`
 	Time       float64 `json:"ms"`
 	Share      float64 `json:"share"` // of the step's time
@@ -137,18 +138,21 @@ type KernelTime struct {
 	arithmetic float64 // ms
 }
 
-// ByKernel sums up the times of a step's dispatches by kernel, the slowest
-// first, and of the whole step.
+// ByKernel sums up the times of a step's dispatches by kernel and, of convolutions,
+// variant, the slowest first, and of the whole step.
 func ByKernel(times []sparsenet.StepTime, r Roof) (kernels []KernelTime, total KernelTime) {
 	total.Kernel = "step"
-	index := map[string]int{}
+	index := map[KernelTime]int{}
 	for i := range times {
-		name := times[i].Code().Name
-		k, ok := index[name]
+		key := KernelTime{Kernel: times[i].Code().Name}
+		if p := times[i].Part; p != nil && times[i].MACs > 0 {
+			key.Variant = string(p.Variant)
+		}
+		k, ok := index[key]
 		if !ok {
 			k = len(kernels)
-			index[name] = k
-			kernels = append(kernels, KernelTime{Kernel: name})
+			index[key] = k
+			kernels = append(kernels, key)
 		}
 		kernels[k].add(&times[i], r)
 		total.add(&times[i], r)

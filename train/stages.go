@@ -14,6 +14,7 @@ import (
 type StageTime struct {
 	Stage      string  `json:"stage"` // stage0 is the first
 	Kernel     string  `json:"kernel"`
+	Variant    string  `json:"variant,omitempty"`
 	Dispatches int     `json:"dispatches"`
 	Time       float64 `json:"ms"`
 	MACs       uint64  `json:"multiply_accumulates"`
@@ -24,9 +25,9 @@ type StageTime struct {
 }
 
 // ByStage sums up the times of a step's convolutions by stage, in order, and by
-// kernel, the slowest first.
+// kernel and variant, the slowest first.
 func ByStage(times []sparsenet.StepTime, r Roof) []StageTime {
-	type key struct{ stage, kernel string }
+	type key struct{ stage, kernel, variant string }
 	index := map[key]int{}
 	var all []StageTime
 	took := []time.Duration{}
@@ -36,12 +37,15 @@ func ByStage(times []sparsenet.StepTime, r Roof) []StageTime {
 		if !ok || !strings.HasPrefix(stage, "stage") || t.MACs == 0 {
 			continue
 		}
-		k := key{stage, t.Kernel.Name}
+		k := key{stage: stage, kernel: t.Kernel.Name}
+		if t.Part != nil {
+			k.variant = string(t.Part.Variant)
+		}
 		at, ok := index[k]
 		if !ok {
 			at = len(all)
 			index[k] = at
-			all, took = append(all, StageTime{Stage: stage, Kernel: t.Kernel.Name}), append(took, 0)
+			all, took = append(all, StageTime{Stage: stage, Kernel: k.kernel, Variant: k.variant}), append(took, 0)
 		}
 		all[at].Dispatches++
 		all[at].MACs += t.MACs

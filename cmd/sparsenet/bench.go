@@ -293,15 +293,15 @@ func (r *kernelReport) writeKernels(w io.Writer) error {
 		}
 	}
 	fmt.Fprintln(w)
-	rows, width := append(r.Kernels[:len(r.Kernels):len(r.Kernels)], r.Total), 0
+	rows, width, form := append(r.Kernels[:len(r.Kernels):len(r.Kernels)], r.Total), 0, len("variant")
 	for _, k := range rows {
-		width = max(width, len(k.Kernel))
+		width, form = max(width, len(k.Kernel)), max(form, len(k.Variant))
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "%-*s\tdispatches\tms\tshare %%\tGFLOP/s\tGB/s\tfloor ms\tof roof %%\tbound by\t\n", width, "kernel")
+	fmt.Fprintf(t, "%-*s\t%-*s\tdispatches\tms\tshare %%\tGFLOP/s\tGB/s\tfloor ms\tof roof %%\tbound by\t\n", width, "kernel", form, "variant")
 	for _, k := range rows {
-		fmt.Fprintf(t, "%-*s\t%d\t%.2f\t%.1f\t%.1f\t%.2f\t%.2f\t%.0f\t%s\t\n",
-			width, k.Kernel, k.Dispatches, k.Time, 100*k.Share, k.GFLOPs, k.GBs, k.Floor, 100*k.RoofShare, k.Bound)
+		fmt.Fprintf(t, "%-*s\t%-*s\t%d\t%.2f\t%.1f\t%.1f\t%.2f\t%.2f\t%.0f\t%s\t\n",
+			width, k.Kernel, form, k.Variant, k.Dispatches, k.Time, 100*k.Share, k.GFLOPs, k.GBs, k.Floor, 100*k.RoofShare, k.Bound)
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("writing the kernels: %w", err)
@@ -313,10 +313,10 @@ func (r *kernelReport) writeKernels(w io.Writer) error {
 // those that matter.
 func (r *kernelReport) writeStages(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "stage\tkernel\tdispatches\tms\tGFLOP/s\tof multiply-add rate %")
+	fmt.Fprintln(t, "stage\tkernel\tvariant\tdispatches\tms\tGFLOP/s\tof multiply-add rate %")
 	for _, s := range r.Stages {
 		if s.Time >= 0.01*r.Total.Time {
-			fmt.Fprintf(t, "%s\t%s\t%d\t%.2f\t%.1f\t%.0f\n", s.Stage, s.Kernel, s.Dispatches, s.Time, s.GFLOPs, 100*s.RateShare)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%.2f\t%.1f\t%.0f\n", s.Stage, s.Kernel, s.Variant, s.Dispatches, s.Time, s.GFLOPs, 100*s.RateShare)
 		}
 	}
 	if err := t.Flush(); err != nil {
