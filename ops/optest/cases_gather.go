@@ -50,16 +50,22 @@ func plainGather(seed uint64, s [4]int, limit uint64, readers ...gatherReader) C
 // gatherIn is a gather in env, with all that it leaves.
 func gatherIn(env *ops.Env, seed uint64, s [4]int, readers []gatherReader) Case {
 	c, made, want, plus := gatherCase(seed, s, env, readers)
-	c.Out = []Want{wants("g", made.G, want.G), wants("coef", made.Coef.All(), want.Coef)}
-	if made.Plus.Block != nil {
-		c.Out = append(c.Out, wants("plus", plus.All(), want.Plus))
+	c.Out = nearGather(made, want, plus)
+	return c
+}
+
+// nearGather demands what a gather writes, in forms that add products up.
+func nearGather(o *ops.Gather, want ref.Gathered, plus *ops.Block) []Want {
+	out := []Want{wants("g", o.G, want.G), wants("coef", o.Coef.All(), want.Coef)}
+	if o.Plus.Block != nil {
+		out = append(out, wants("plus", plus.All(), want.Plus))
 	}
-	for i, r := range made.Readers {
+	for i, r := range o.Readers {
 		if r.Act {
-			c.Out = append(c.Out, wants(r.Label+" dgamma", r.DGamma, want.DGamma[i]), wants(r.Label+" dbeta", r.DBeta, want.DBeta[i]))
+			out = append(out, wants(r.Label+" dgamma", r.DGamma, want.DGamma[i]), wants(r.Label+" dbeta", r.DBeta, want.DBeta[i]))
 		}
 	}
-	return c
+	return out
 }
 
 // gatherCase returns a case without outputs, the op, what it must give, and the

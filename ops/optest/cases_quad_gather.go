@@ -65,7 +65,7 @@ func linkWords(r ref.Reader, st ref.Stats) *ref.Tensor {
 	return t
 }
 
-// gatherWants demands what a gather writes.
+// gatherWants demands what a gather writes, by Winograd's algorithm too.
 func gatherWants(o *ops.Gather, want ref.Gathered, plus *ops.Block) []Want {
 	out := []Want{wants("g", o.G, want.G)}
 	if o.Plus.Block != nil {

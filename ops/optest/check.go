@@ -20,6 +20,7 @@ type Result struct {
 	Share float64 // largest share of a tolerance that was used
 	Worst string  // the output that used it
 
+	Ran     bool              // the device ran it, so an error is of what came out
 	Kernels []*shaders.Kernel // that the steps dispatch, each once; nil if it did not come to steps
 }
 
@@ -42,6 +43,7 @@ func Check(dev *gpu.Device, c Case) (Result, error) {
 	if err != nil {
 		return res, c.errorf("%w", err)
 	}
+	res.Ran = true
 	if msgs := dev.Messages(); len(msgs) > 0 {
 		return res, c.errorf("%d validation messages:\n%s", len(msgs), strings.Join(msgs, "\n"))
 	}
