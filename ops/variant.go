@@ -27,6 +27,9 @@ const (
 	WeightsRole Role = "weights" // the weight gradient
 )
 
+// Roles are all of them.
+var Roles = []Role{ForwardRole, DataRole, GatherRole, WeightsRole}
+
 // TrainingRoles are the roles that inference has no use for.
 var TrainingRoles = []Role{DataRole, GatherRole, WeightsRole}
 

@@ -50,8 +50,9 @@ var graph = map[string]struct{ code, tests string }{
 	"train/onnx":              {"sparsenet train/internal/durable", "ops/optest train/onnx/onnxtest"},
 	"train/onnx/onnxtest":     {"sparsenet gpu", ""},
 	"train":                   {"sparsenet train/data train/safetensors train/internal/durable ops ops/record gpu", "ops/ref ops/optest shaders"},
+	"train/tune":              {"train train/internal/durable sparsenet ops ops/record ops/optest gpu", ""},
 	"cmd/sparsenet/dashboard": {"train", ""},
-	"cmd/sparsenet":           {"cmd/sparsenet/dashboard train train/convert train/onnx train/data train/data/picture train/chart train/safetensors sparsenet ops ops/record ops/optest ops/ref gpu", "shaders train/onnx/onnxtest"},
+	"cmd/sparsenet":           {"cmd/sparsenet/dashboard train train/convert train/onnx train/data train/data/picture train/chart train/tune train/safetensors sparsenet ops ops/record ops/optest ops/ref gpu", "shaders train/onnx/onnxtest"},
 	"tools":                   {"shaders/spirv", ""},
 	"tools/peers":             {"train", ""},
 }

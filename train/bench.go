@@ -193,6 +193,12 @@ func (k *KernelTime) finish(step float64) {
 	k.RoofShare = k.Floor / k.Time
 }
 
+// ProfileApart is Profile with a barrier before every dispatch, so that each is timed
+// alone.
+func ProfileApart(m *sparsenet.Model, runs int) ([]sparsenet.StepTime, error) {
+	return m.ProfileApart(benchHyper(m), runs)
+}
+
 // Profile runs m a few times with a timestamp after each dispatch, on the batch
 // that was fed, and returns what each took.
 func Profile(m *sparsenet.Model, runs int) ([]sparsenet.StepTime, error) {

@@ -24,6 +24,7 @@ type benchFlags struct {
 	steps, warmup int
 	inference     bool
 	recompute     bool
+	tuning        tuningFlag
 	kernels       bool
 	compile       bool
 	paced         bool
@@ -73,6 +74,7 @@ turns: tools/peers compares this one with other frameworks.`,
 	f.precision.add(c)
 	addRecompute(c, &f.recompute)
 	f.dev.add(c)
+	f.tuning.add(c)
 	c.RunE = func(cmd *cobra.Command, _ []string) error { return f.run(cmd) }
 	return c
 }
@@ -155,6 +157,10 @@ func (f *benchFlags) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	file, err := f.tuning.load(cmd)
+	if err != nil {
+		return err
+	}
 	d, err := f.dev.open()
 	if err != nil {
 		return err
@@ -163,7 +169,7 @@ func (f *benchFlags) run(cmd *cobra.Command) (err error) {
 	if (f.kernels || f.compile) && d.Limits().TimestampBits == 0 {
 		return fmt.Errorf("bench: %q has no timestamps to time kernels with: leave out --kernels and --compile", d.Info().Name)
 	}
-	n, err := sparsenet.NewNetwork(g, f.dev.kernels(o, d))
+	n, err := newNetwork(file, d, g, f.dev.kernels(o, d))
 	if err != nil {
 		return err
 	}

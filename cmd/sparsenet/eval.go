@@ -22,6 +22,7 @@ type evalFlags struct {
 	dev       deviceFlags
 	engine    engineFlag
 	precision precisionFlag
+	tuning    tuningFlag
 	split     string
 	batch     int
 	// confusion is the file into which the matrix is drawn; "" for none.
@@ -48,6 +49,7 @@ directory the outcome is kept for 'sparsenet report'.`,
 	f.engine.add(c)
 	f.precision.add(c)
 	f.dev.add(c)
+	f.tuning.add(c)
 	return c
 }
 
@@ -56,12 +58,16 @@ func (f *evalFlags) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	file, err := f.tuning.load(cmd)
+	if err != nil {
+		return err
+	}
 	d, err := f.dev.open()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	n, err := sparsenet.NewNetwork(g, f.dev.kernels(o, d))
+	n, err := newNetwork(file, d, g, f.dev.kernels(o, d))
 	if err != nil {
 		return err
 	}

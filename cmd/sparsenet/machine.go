@@ -35,7 +35,7 @@ func (w *machine) open() (err error) {
 		}
 	}()
 	w.plan.options = f.dev.kernels(w.plan.options, w.dev)
-	n, err := sparsenet.NewNetwork(w.plan.graph, w.plan.options)
+	n, err := newNetwork(w.plan.tuning, w.dev, w.plan.graph, w.plan.options)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ var commands = []func() *cobra.Command{
 	newExportCommand,
 	newMemoryCommand,
 	newBenchCommand,
+	newTuneCommand,
 	newVerifyCommand,
 	newSelftestCommand,
 	newDataCommand,

@@ -14,12 +14,14 @@ import (
 	"sparsevk/gpu"
 	"sparsevk/ops"
 	"sparsevk/sparsenet"
+	"sparsevk/train/tune"
 )
 
 // memoryFlags are the flags of `sparsenet memory` beside the network's.
 type memoryFlags struct {
 	engine           engineFlag
 	precision        precisionFlag
+	tuning           tuningFlag
 	device           deviceFlags
 	batch            int
 	inference        bool
@@ -64,6 +66,7 @@ that the device handed out with the plan; it fails if they differ.`,
 	s.BoolVar(&f.measure, "measure", false, "allocate, run one step and compare with what the device handed out")
 	s.StringVar(&f.picture, "picture", "", "also draw arena and layered memory over a step into this SVG file")
 	f.device.add(cmd)
+	f.tuning.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return f.run(cmd, net) }
 	return cmd
 }
@@ -77,7 +80,14 @@ type memoryOutput struct {
 }
 
 func (f *memoryFlags) run(cmd *cobra.Command, net *netFlags) error {
-	n, err := f.network(net)
+	file, err := f.tuning.load(cmd)
+	if err != nil {
+		return err
+	}
+	if file != nil && !cmd.Flags().Changed("kernels") {
+		f.kernels = file.Class
+	}
+	n, err := f.network(net, file)
 	if err != nil {
 		return err
 	}
@@ -103,7 +113,7 @@ func (f *memoryFlags) run(cmd *cobra.Command, net *netFlags) error {
 		}
 	}
 	if f.measure {
-		got, err := f.allocated(n)
+		got, err := f.allocated(n, file)
 		if err != nil {
 			return err
 		}
@@ -119,7 +129,7 @@ func (f *memoryFlags) run(cmd *cobra.Command, net *netFlags) error {
 }
 
 // network plans the network of the flags. What cannot be is a usage error.
-func (f *memoryFlags) network(net *netFlags) (*sparsenet.Network, error) {
+func (f *memoryFlags) network(net *netFlags, file *tune.File) (*sparsenet.Network, error) {
 	config, err := net.config()
 	if err != nil {
 		return nil, err
@@ -141,21 +151,26 @@ func (f *memoryFlags) network(net *netFlags) (*sparsenet.Network, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	n, err := sparsenet.NewNetwork(g, o)
-	if err != nil {
+	n, err := newNetwork(file, nil, g, o)
+	if err != nil && file == nil {
 		return nil, usageError{err}
 	}
-	return n, nil
+	return n, err
 }
 
 // allocated runs one step of n and returns the bytes that the device handed out
 // for it.
-func (f *memoryFlags) allocated(n *sparsenet.Network) (bytes uint64, err error) {
+func (f *memoryFlags) allocated(n *sparsenet.Network, file *tune.File) (bytes uint64, err error) {
 	d, err := f.device.open()
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	if file != nil {
+		if err := file.On(d.Info()); err != nil {
+			return 0, err
+		}
+	}
 	return measureMemory(d, n)
 }
 

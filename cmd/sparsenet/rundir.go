@@ -27,6 +27,7 @@ type runInfo struct {
 	Schedule  string            `json:"schedule"`
 	Recipe    train.Tuned       `json:"recipe"` // as resolved from --recipe, --bugs and the flags
 	Seed      uint64            `json:"seed"`
+	Tuning    *runTuning        `json:"tuning,omitempty"`
 	Data      runData           `json:"data"`
 	Flags     map[string]string `json:"flags"`  // every flag of the first start, defaults too
 	Starts    []runStart        `json:"starts"` // the first, and one for each --resume
@@ -36,6 +37,12 @@ type runData struct {
 	Name   string `json:"name"`
 	Images int    `json:"images"`
 	SHA256 string `json:"sha256"`
+}
+
+// runTuning is the file of --tuning.
+type runTuning struct {
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"` // of the tasks and their variants
 }
 
 // A runStart is one process that worked in the directory.
@@ -132,6 +139,9 @@ func (f *trainFlags) writeInfo(cmd *cobra.Command, t *train.Trainer, p *trainPla
 	info := runInfo{
 		Network: p.graph.Config, Engine: string(p.options.Engine), Precision: p.options.Precision.String(), Batch: p.recipe.Batch, Epochs: p.recipe.Epochs, Schedule: p.schedule.String(), Recipe: p.recipe.Tuned, Seed: f.seed,
 		Data: runData{p.set.Name, p.set.Len(), p.set.Hash()}, Flags: map[string]string{},
+	}
+	if p.tuning != nil {
+		info.Tuning = &runTuning{p.tuning.Path(), p.tuning.Hash()}
 	}
 	cmd.Flags().VisitAll(func(v *pflag.Flag) { info.Flags[v.Name] = v.Value.String() })
 	if f.resume {

@@ -14,6 +14,7 @@ import (
 	"sparsevk/train"
 	"sparsevk/train/chart"
 	"sparsevk/train/data"
+	"sparsevk/train/tune"
 )
 
 // trainFlags are the flags of `sparsenet train`.
@@ -23,6 +24,7 @@ type trainFlags struct {
 	dev         deviceFlags
 	engine      engineFlag
 	precision   precisionFlag
+	tuning      tuningFlag
 	recompute   bool
 	out         string
 	init        string
@@ -81,6 +83,7 @@ with the same bits.`,
 	f.precision.add(c)
 	addRecompute(c, &f.recompute)
 	f.dev.add(c)
+	f.tuning.add(c)
 	return c
 }
 
@@ -92,6 +95,9 @@ func (f *trainFlags) run(cmd *cobra.Command) (err error) {
 	}
 	plan, err := f.prepare()
 	if err != nil {
+		return err
+	}
+	if plan.tuning, err = f.tuning.load(cmd); err != nil {
 		return err
 	}
 	w := &machine{flags: f, plan: plan, notes: cmd.ErrOrStderr()}
@@ -116,6 +122,7 @@ type trainPlan struct {
 	test     *data.Set
 	recipe   train.Recipe
 	schedule train.Schedule
+	tuning   *tune.File // nil: none
 }
 
 func (f *trainFlags) prepare() (*trainPlan, error) {
@@ -333,6 +340,9 @@ func (f *trainFlags) identity(p *trainPlan) map[string]string {
 	}
 	if r.Fill != train.DefaultRecipe().Fill { // as older checkpoints have it
 		id["fill"] = r.Fill
+	}
+	if p.tuning != nil {
+		id["tuning"] = p.tuning.Hash()
 	}
 	return id
 }

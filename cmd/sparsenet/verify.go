@@ -12,6 +12,7 @@ import (
 	"sparsevk/ops"
 	"sparsevk/sparsenet"
 	"sparsevk/train"
+	"sparsevk/train/tune"
 )
 
 // newVerifyCommand makes `sparsenet verify FILE...`.
@@ -19,6 +20,7 @@ func newVerifyCommand() *cobra.Command {
 	var dev deviceFlags
 	var engine engineFlag
 	var precision precisionFlag
+	var tuning tuningFlag
 	c := &cobra.Command{
 		Use:   "verify FILE...",
 		Short: "Replay traces recorded by another framework and report the deviations",
@@ -37,6 +39,7 @@ for float32: another --precision is refused.`,
 	dev.add(c)
 	engine.add(c)
 	precision.add(c)
+	tuning.add(c)
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		e, err := engine.parse()
 		if err != nil {
@@ -47,6 +50,10 @@ for float32: another --precision is refused.`,
 		} else if p != ops.FP32 {
 			return usagef("precision %s: a trace's bounds are for float32; 'sparsenet selftest --op %s' compares every kernel with the reference within the bounds of that precision", p, p)
 		}
+		file, err := tuning.load(cmd)
+		if err != nil {
+			return err
+		}
 		d, err := dev.open()
 		if err != nil {
 			return err
@@ -54,7 +61,7 @@ for float32: another --precision is refused.`,
 		defer d.Close()
 		var reports []verifyReport
 		for _, path := range args {
-			r, err := verifyFile(d, path, dev.kernels(sparsenet.Options{Engine: e}, d))
+			r, err := verifyFile(d, path, file, dev.kernels(sparsenet.Options{Engine: e}, d))
 			if err != nil {
 				return err
 			}
@@ -92,12 +99,22 @@ type verifyReport struct {
 	OK bool `json:"passed"`
 }
 
-func verifyFile(d *gpu.Device, path string, o sparsenet.Options) (verifyReport, error) {
+func verifyFile(d *gpu.Device, path string, file *tune.File, o sparsenet.Options) (verifyReport, error) {
 	t, err := train.OpenTrace(path)
 	if err != nil {
 		return verifyReport{}, err
 	}
 	defer t.Close()
+	if file != nil {
+		g, err := sparsenet.Build(t.Config)
+		if err != nil {
+			return verifyReport{}, fmt.Errorf("%s: %w", path, err)
+		}
+		o.Batch = t.Batch
+		if o, err = tuned(file, d, g, o); err != nil {
+			return verifyReport{}, err
+		}
+	}
 	replay, err := train.Verify(d, t, o)
 	if err != nil {
 		return verifyReport{}, fmt.Errorf("%s: %w", path, err)

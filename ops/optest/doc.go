@@ -9,6 +9,9 @@
 // bits in the three runs, barriers that an independent checker accepts, and
 // silence of the validation layer.
 //
+// A [Trial] holds the variants of one task against the reference and, at the shape
+// that a network has, against the plain form.
+//
 // The tables of shapes live here, not in test files, so that selftest runs them
 // on the user's driver:
 //
