@@ -132,7 +132,7 @@ func TestPredictFiles(t *testing.T) {
 	}
 	var photo bytes.Buffer
 	require.NoError(t, jpeg.Encode(&photo, big, nil))
-	dot := image.NewGray(image.Rect(0, 0, 1, 1))
+	dot := image.NewGray(image.Rect(0, 0, 2, 2))
 	dot.Set(0, 0, color.White)
 	var point bytes.Buffer
 	require.NoError(t, png.Encode(&point, dot))

@@ -90,9 +90,6 @@ func decodeFile(ctx context.Context, room *semaphore.Weighted, path string, s *S
 	weight := int64(1)
 	if c, _, err := image.DecodeConfig(f); err == nil { // what is wrong with it Decode says
 		weight = min(max(int64(c.Width)*int64(c.Height), 1), picture.MaxPixels)
-		if c.Width < minSide || c.Height < minSide {
-			return fmt.Errorf("%d×%d pixels, at least %d on a side make an image", c.Width, c.Height, minSide)
-		}
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -109,7 +106,3 @@ func decodeFile(ctx context.Context, room *semaphore.Weighted, path string, s *S
 	copy(to, planes)
 	return err
 }
-
-// minSide is the least width and height of an image: one of a single pixel is a
-// placeholder, such as trackers and broken downloads leave.
-const minSide = 2

@@ -166,7 +166,7 @@ func TestFolderBroken(t *testing.T) {
 	slices.Sort(text)
 	require.Len(t, text, 5)
 	for i, want := range []string{"a.jpg: picture: invalid JPEG format: ", "empty.png: picture: neither PNG", "folder.png: not a regular file",
-		"page.jpeg: picture: neither PNG", "pixel.png: 1×1 pixels, at least 2 on a side make an image"} {
+		"page.jpeg: picture: neither PNG", "pixel.png: picture: 1×1 pixels, at least 2 on a side make an image"} {
 		assert.Contains(t, text[i], want)
 	}
 

@@ -12,7 +12,7 @@ import (
 	"image"
 	"image/color"
 	_ "image/gif"
-	_ "image/jpeg"
+	"image/jpeg"
 	_ "image/png"
 	"io"
 	"path/filepath"
@@ -28,6 +28,9 @@ import (
 const (
 	MaxBytes  = 256 << 20 // of a file
 	MaxPixels = 64 << 20  // of an image
+	// MinSide is the least width and height: an image of a single pixel is a
+	// placeholder, such as trackers and broken downloads leave.
+	MinSide = 2
 )
 
 // extensions are those of files that Decode may read.
@@ -59,17 +62,28 @@ func Decode(r io.Reader) (m image.Image, err error) {
 	case errors.Is(err, image.ErrFormat):
 		return nil, errors.New("picture: neither PNG, JPEG, WebP, BMP nor GIF")
 	case err != nil:
-		return nil, fmt.Errorf("picture: %w", err)
-	case c.Width < 1 || c.Height < 1 || c.Width > MaxPixels/c.Height:
-		return nil, fmt.Errorf("picture: %d×%d pixels, 1 to %d are read", c.Width, c.Height, MaxPixels)
+		return nil, broken(err)
+	case c.Width < MinSide || c.Height < MinSide:
+		return nil, fmt.Errorf("picture: %d×%d pixels, at least %d on a side make an image", c.Width, c.Height, MinSide)
+	case c.Width > MaxPixels/c.Height:
+		return nil, fmt.Errorf("picture: %d×%d pixels are %d, at most %d are read: scale it down", c.Width, c.Height, int64(c.Width)*int64(c.Height), MaxPixels)
 	}
 	if m, _, err = image.Decode(bytes.NewReader(b)); err != nil {
-		return nil, fmt.Errorf("picture: %w", err)
+		return nil, broken(err)
 	}
 	if s := m.Bounds(); s.Dx() < 1 || s.Dy() < 1 {
 		return nil, errors.New("picture: no pixels")
 	}
 	return turn(m, orientation(b)), nil
+}
+
+// broken says what is wrong with a file.
+func broken(err error) error {
+	short := jpeg.FormatError("short Huffman data") // how image/jpeg says it
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, short) {
+		return fmt.Errorf("picture: the file is cut short: %w", err)
+	}
+	return fmt.Errorf("picture: %w", err)
 }
 
 // Planes returns the pixels of m as [c][h][w] bytes: c is 3 for red, green and blue,

@@ -118,10 +118,13 @@ func TestDecodeRefuses(t *testing.T) {
 	}{
 		"empty":          {nil, "neither PNG, JPEG"},
 		"text":           {[]byte("no image"), "neither PNG, JPEG"},
-		"truncated JPEG": {photo[:len(photo)/2], "EOF"},
+		"truncated JPEG": {photo[:len(photo)/2], "the file is cut short: "},
+		"most of a JPEG": {photo[:len(photo)-20], "the file is cut short: "},
 		"header alone":   {photo[:20], "EOF"},
-		"20,000 pixels":  {hugePNG(t, 20000), "20000×20000 pixels, 1 to 67108864 are read"},
+		"20,000 pixels":  {hugePNG(t, 20000), "20000×20000 pixels are 400000000, at most 67108864 are read"},
 		"more than fits": {hugePNG(t, 1<<31-1), "picture: "},
+		"one pixel":      {encoded(t, func(w io.Writer) error { return png.Encode(w, colours(1, 1)) }), "1×1 pixels, at least 2 on a side"},
+		"one row":        {encoded(t, func(w io.Writer) error { return png.Encode(w, colours(9, 1)) }), "9×1 pixels, at least 2"},
 		"no pixels":      {hugePNG(t, 0), "picture: "},
 	} {
 		m, err := Decode(bytes.NewReader(c.file))

@@ -60,6 +60,10 @@ func Write(d Disk, path string, write func(io.Writer) error) error {
 	temp := filepath.Join(dir, fmt.Sprintf("%s%016x%s", tempPrefix, rand.Uint64(), tempSuffix))
 	f, err := d.Create(temp)
 	if err != nil {
+		var name *fs.PathError
+		if errors.As(err, &name) { // the name of the temporary file tells nobody anything
+			err = fmt.Errorf("no file can be made in %s: %w", dir, name.Err)
+		}
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	err = fill(f, write)
