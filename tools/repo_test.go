@@ -44,7 +44,7 @@ var graph = map[string]struct{ code, tests string }{
 	"train/internal/durable":  {"", ""},
 	"train/internal/download": {"train/internal/durable", ""},
 	"train/safetensors":       {"train/internal/durable", ""},
-	"train/torch":             {"train/safetensors", ""},
+	"train/torch":             {"train/safetensors train/internal/durable", ""},
 	"train/convert":           {"sparsenet train train/safetensors train/torch", "ops/optest train/onnx/onnxtest"},
 	"train/chart":             {"sparsenet train train/internal/durable", ""},
 	"train/onnx":              {"sparsenet train/internal/durable", "ops/optest train/onnx/onnxtest"},

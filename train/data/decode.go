@@ -2,11 +2,9 @@ package data
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"image"
 	"io"
-	"os"
 	"runtime"
 	"sync"
 
@@ -14,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"sparsevk/train/data/picture"
+	"sparsevk/train/internal/durable"
 )
 
 // decode fills the set with the files' images, in their order. Broken ones are
@@ -75,14 +74,7 @@ func decodeFile(ctx context.Context, room *semaphore.Weighted, path string, s *S
 			err = fmt.Errorf("its decoder panics: %v", p)
 		}
 	}()
-	stat, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if !stat.Mode().IsRegular() { // opening a pipe would wait for its writer
-		return errors.New("not a regular file")
-	}
-	f, err := os.Open(path)
+	f, _, err := durable.Open(path)
 	if err != nil {
 		return err
 	}

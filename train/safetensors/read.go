@@ -2,13 +2,13 @@ package safetensors
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"math"
-	"os"
 	"slices"
+
+	"sparsevk/train/internal/durable"
 )
 
 // A File is an open safetensors file whose header has been checked. Its methods
@@ -25,18 +25,11 @@ type File struct {
 // Open opens the file at path and checks its header against its size. The
 // caller closes it.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, size, err := durable.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("safetensors: %w", err)
+		return nil, fmt.Errorf("safetensors: %s: %w", path, err)
 	}
-	stat, err := f.Stat()
-	if err == nil && !stat.Mode().IsRegular() {
-		err = errors.New("not a regular file")
-	}
-	var file *File
-	if err == nil {
-		file, err = newFile(f, stat.Size())
-	}
+	file, err := newFile(f, size)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("safetensors: %s: %w", path, err)

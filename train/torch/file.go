@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
+	"sparsevk/train/internal/durable"
 	"sparsevk/train/safetensors"
 )
 
@@ -44,18 +44,11 @@ type archive interface {
 // Open reads the pickle of the file at path, and checks that every storage that it
 // names is there. The caller closes the file.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, size, err := durable.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("torch: %w", err)
+		return nil, fmt.Errorf("torch: %s: %w", path, err)
 	}
-	stat, err := f.Stat()
-	if err == nil && !stat.Mode().IsRegular() {
-		err = errors.New("not a regular file")
-	}
-	var file *File
-	if err == nil {
-		file, err = newFile(f, stat.Size())
-	}
+	file, err := newFile(f, size)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("torch: %s: %w", path, err)

@@ -1,7 +1,7 @@
 // Package durable writes files that are there whole or not at all, whenever the
 // process dies or the machine loses power: a temporary file in the same folder,
-// synced, renamed over the target, and the folder synced. Packages train and
-// train/data use it.
+// synced, renamed over the target, and the folder synced. What is read is opened here
+// too. Packages train and train/data use it, and those of files of networks.
 package durable
 
 import (
@@ -60,11 +60,7 @@ func Write(d Disk, path string, write func(io.Writer) error) error {
 	temp := filepath.Join(dir, fmt.Sprintf("%s%016x%s", tempPrefix, rand.Uint64(), tempSuffix))
 	f, err := d.Create(temp)
 	if err != nil {
-		var name *fs.PathError
-		if errors.As(err, &name) { // the name of the temporary file tells nobody anything
-			err = fmt.Errorf("no file can be made in %s: %w", dir, name.Err)
-		}
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: no file can be made in %s: %w", path, dir, cause(err)) // the temporary name tells nobody anything
 	}
 	err = fill(f, write)
 	if closing := f.Close(); err == nil {
