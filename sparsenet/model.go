@@ -219,7 +219,7 @@ type Hyper struct {
 
 	Clip           float32 // largest norm of the gradient; 0: any
 	Beta2, Epsilon float32 // of Adam, whose first decay rate is Momentum
-	Updates        uint64  // of the parameters with this step, for Adam's corrections
+	Updates        uint64  // of the parameters with this step and without those left out, for Adam's corrections
 	Average        float32 // weight of the old value in the parameters' moving average
 	// LossScale is a factor on the loss, and so on every gradient while it is stored
 	// in maps: the update divides by it. It must be a power of two. The default is 1.

@@ -26,7 +26,7 @@ func (t *Trainer) finish(ctx context.Context, e Epoch) (Epoch, error) {
 		t.state.Position = 0
 	}
 	e.N, e.Step = int(t.state.Epoch), t.state.Step
-	if t.state.Images > 0 {
+	if e.Images = t.state.Images; e.Images > 0 {
 		e.Loss = t.state.Loss / float64(t.state.Images) * float64(t.Model.Batch)
 		e.Accuracy = float64(t.state.Correct) / float64(t.state.Images)
 	}
@@ -38,7 +38,7 @@ func (t *Trainer) finish(ctx context.Context, e Epoch) (Epoch, error) {
 		}
 	}
 	var err error
-	e.Checkpoint, err = t.save(best)
+	e.Checkpoint, err = t.save(best, e.Stopped)
 	return e, err
 }
 

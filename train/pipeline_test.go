@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sparsevk/sparsenet"
+	"sparsevk/train/data"
 	"sparsevk/train/internal/durable"
 )
 
@@ -133,7 +134,9 @@ func trainSteps(tr *Trainer, n int) error {
 	return tr.steps.drain()
 }
 
-// A run that accumulates ten batches by threes, the last by itself, and is stopped,
+// All at once: a run that accumulates ten batches by threes, the last by itself, with
+// crops, mirrors, dropout, a validation and a rate that rises over one and a half
+// epochs, and is stopped within an epoch or at its end, within the rise or behind it,
 // goes on with the same bits: it stops between updates only. The number is part of
 // what must be the same.
 func TestResumeWithAccumulation(t *testing.T) {
@@ -142,6 +145,8 @@ func TestResumeWithAccumulation(t *testing.T) {
 		open := func() *Trainer {
 			tr := newTrainer(t, setup)
 			tr.Accumulate = 3
+			tr.LR = Warmup(1.5, 0.1, StepLR(0.05, 0.1, 2))
+			tr.Valid = data.Loader{Set: toySet(22, 2), Size: 4}
 			return tr
 		}
 		whole := open()
@@ -150,12 +155,19 @@ func TestResumeWithAccumulation(t *testing.T) {
 		_, err := loop(t.Context(), whole)
 		require.NoError(t, err)
 		assert.Equal(t, []int{3, 6, 9, 10, 3, 6, 9, 10}, batches)
-		want, _ := bits(t, whole)
+		want, state := bits(t, whole)
+		skips := open() // what the comparison must catch: a run that skips one batch
+		require.NoError(t, skips.check())
+		skips.state.Position = 1
+		_, err = loop(t.Context(), skips)
+		require.NoError(t, err)
+		other, _ := bits(t, skips)
+		assert.NotEqual(t, want, other)
 		for _, stop := range []uint64{1, 4, 6} {
 			setup.dir = t.TempDir()
 			first := open()
 			stopAfter(t, first, stop)
-			assert.Zero(t, first.state.Position%3)
+			assert.True(t, first.state.Position%3 == 0 || first.state.Position == 10, "between updates, or in the validation")
 			require.NoError(t, first.Run.Close())
 			c, _, err := Newest(setup.dir)
 			require.NoError(t, err)
@@ -166,8 +178,9 @@ func TestResumeWithAccumulation(t *testing.T) {
 			require.NoError(t, second.Resume(c, false))
 			_, err = loop(t.Context(), second)
 			require.NoError(t, err)
-			got, _ := bits(t, second)
+			got, now := bits(t, second)
 			assert.Equal(t, want, got, "%s, stopped after %d updates", engine, stop)
+			assert.Equal(t, asJSON(t, state), asJSON(t, now))
 			require.NoError(t, c.Close())
 		}
 		setup.dir = ""

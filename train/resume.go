@@ -20,8 +20,15 @@ func (t *Trainer) Resume(c *Checkpoint, force bool) error {
 	if err := t.check(); err != nil {
 		return err
 	}
-	if list := c.State.Differences(t.state); len(list) > 0 && !force {
-		return fmt.Errorf("train: %s: %w: %s: use the same, or --force", c.Path, ErrChanged, strings.Join(list, "; "))
+	if list := c.State.Differences(t.state); len(list) > 0 {
+		way := "use the same, or --force"
+		err := holds(t.Model, c.File)
+		if err != nil {
+			way = fmt.Sprintf("--force is no help, since %v: use the same, or another run directory", err)
+		}
+		if err != nil || !force {
+			return fmt.Errorf("train: %s: %w: %s: %s", c.Path, ErrChanged, strings.Join(list, "; "), way)
+		}
 	}
 	if err := LoadModel(t.Model, c.File, true); err != nil {
 		return fmt.Errorf("train: %s: %w", c.Path, err)
@@ -154,19 +161,37 @@ func slotName(slot string, p sparsenet.Param) string { return slot + "." + p.Nam
 
 func readTensor(f *safetensors.File, name string, p sparsenet.Param) ([]float32, error) {
 	if err := fits(f, name, p); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: is this a checkpoint of another network or optimizer?", err)
 	}
 	return f.Float32(name)
+}
+
+// holds reports the first tensor that the model and its optimizer need and a file
+// does not have.
+func holds(m *sparsenet.Model, f *safetensors.File) error {
+	for _, p := range m.Graph.Params.All {
+		if err := fits(f, p.Name, p); err != nil {
+			return err
+		}
+	}
+	for _, slot := range m.Slots() {
+		for _, p := range m.Graph.Params.Trained {
+			if err := fits(f, slotName(slot, p), p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // fits holds a tensor of a file against the shape of p.
 func fits(f *safetensors.File, name string, p sparsenet.Param) error {
 	i, ok := f.Info(name)
 	if !ok {
-		return fmt.Errorf("tensor %s is missing: is this a checkpoint of another network?", name)
+		return fmt.Errorf("tensor %s is missing", name)
 	}
 	if fmt.Sprint(i.Shape) != fmt.Sprint(p.Shape) {
-		return fmt.Errorf("tensor %s has shape %v, the network's is %v: is this a checkpoint of another network?", name, i.Shape, p.Shape)
+		return fmt.Errorf("tensor %s has shape %v, the network's is %v", name, i.Shape, p.Shape)
 	}
 	return nil
 }

@@ -285,5 +285,25 @@ func TestResumeRefuses(t *testing.T) {
 		assert.Equal(t, before, after, "a refused checkpoint changes nothing")
 		assert.NoError(t, again.Resume(c, true), "unless it is forced")
 	}
+	// no force makes tensors fit
+	for want, o := range map[string]sparsenet.Options{
+		"optimizer was sgd, is adam: --force is no help, since tensor second.": {Optimizer: sparsenet.Adam},
+		"average was 0, is 0.9: --force is no help, since tensor average.":     {Average: true},
+	} {
+		again := newTrainer(t, toy{Options: o, epochs: 1})
+		again.Beta2, again.Epsilon = 0.999, 1e-8
+		if o.Average {
+			again.Average = 0.9
+		}
+		for _, force := range []bool{false, true} {
+			before, _ := bits(t, again)
+			err := again.Resume(c, force)
+			assert.ErrorIs(t, err, ErrChanged)
+			assert.ErrorContains(t, err, want[strings.Index(want, "--force"):])
+			assert.ErrorContains(t, err, want[:strings.Index(want, ":")])
+			after, _ := bits(t, again)
+			assert.Equal(t, before, after)
+		}
+	}
 	assert.NoError(t, newTrainer(t, toy{epochs: 1}).Resume(c, false))
 }

@@ -44,6 +44,8 @@ type Trainer struct {
 	Restarted func(cause error, checkpoint string)
 	// Progress, if not nil, is told of every step.
 	Progress func(Progress)
+	// Saved, if not nil, is told of every checkpoint that is on disk, soon after it is.
+	Saved func(Save)
 	// Observe, if not nil, is told of what goes into the metrics, also where
 	// there are none. It must not keep the loop waiting.
 	Observe func(Metric)
@@ -74,11 +76,13 @@ type Epoch struct {
 	N               int // epochs finished
 	Step            uint64
 	Rate            float64 // of the last step
-	Loss, Accuracy  float64 // means over the epoch's training batches
+	Images          uint64  // of the epoch that were trained on: 0 if it was stopped before the first
+	Loss, Accuracy  float64 // means over them
 	ImagesPerSecond float64 // training alone
 	Valid           *Score  // nil without held-out images
 	Stopped         bool    // the context ended before the epoch did
-	Checkpoint      string  // path of the checkpoint, if there is one; it is written while the next epoch begins
+	Checkpoint      string  // path of the checkpoint, if there is one
+	Saved           bool    // it is on disk; else it is written while the next epoch begins
 }
 
 // Loop trains epoch after epoch. A new run begins with a checkpoint, so that one
@@ -103,6 +107,7 @@ func (t *Trainer) Loop(ctx context.Context) iter.Seq2[Epoch, error] {
 			}
 			if e.Stopped || err != nil || t.state.Epoch == uint64(t.Epochs) || t.exhausted() {
 				err = errors.Join(err, t.saver.wait())
+				e.Saved = err == nil && e.Checkpoint != ""
 			}
 			if !yield(e, err) || err != nil || e.Stopped {
 				return
@@ -120,7 +125,7 @@ func (t *Trainer) begin() error {
 	if t.state.Step > 0 {
 		return nil
 	}
-	_, err := t.save(false)
+	_, err := t.save(false, false)
 	return errors.Join(err, t.saver.wait())
 }
 
@@ -239,11 +244,18 @@ func (t *Trainer) batches(ctx context.Context, all data.Batches, e *Epoch) error
 			e.Stopped = true
 			break
 		}
+		if t.state.LossScale.Now != 0 && t.Model.Optimizer != sparsenet.SGD {
+			// Adam's corrections count updates, and the step in flight may be left out.
+			if err := t.steps.drain(); err != nil {
+				return err
+			}
+		}
 		if err := t.saver.failed(); err != nil {
 			return err
 		}
 		e.Rate = t.rate(i, all.Len())
 		f := flight{step: step, batches: all.Len(), rate: e.Rate, parts: min(t.parts(), all.Len()-i), scale: t.state.LossScale.of(step - t.state.Step)}
+		f.updates = step + 1 - t.state.LossScale.Skipped
 		for ; f.part < f.parts; f.part++ {
 			f.batch = i + f.part
 			if err := t.submit(all.At(f.batch), f); err != nil {
@@ -255,7 +267,7 @@ func (t *Trainer) batches(ctx context.Context, all data.Batches, e *Epoch) error
 			if err := t.steps.drain(); err != nil {
 				return err
 			}
-			if _, err := t.save(false); err != nil {
+			if _, err := t.save(false, false); err != nil {
 				return err
 			}
 		}
@@ -268,7 +280,8 @@ func (t *Trainer) parts() int { return max(1, t.Accumulate) }
 
 // A flight is what a batch was submitted with.
 type flight struct {
-	step           uint64 // updates before it
+	step           uint64 // steps before it
+	updates        uint64 // with its own, without those that were left out; for Adam
 	batch, batches int    // of the epoch: batches before it, and all
 	part, parts    int    // of the update
 	rate           float64
@@ -301,7 +314,7 @@ func (t *Trainer) submit(b data.Batch, f flight) error {
 func (t *Trainer) hyper(f flight) sparsenet.Hyper {
 	return sparsenet.Hyper{
 		Rate: float32(f.rate), Momentum: float32(t.Momentum), Decay: float32(t.Decay), Clip: float32(t.Clip),
-		Beta2: float32(t.Beta2), Epsilon: float32(t.Epsilon), Updates: f.step + 1, Average: float32(t.Average), Part: f.part, Parts: f.parts,
+		Beta2: float32(t.Beta2), Epsilon: float32(t.Epsilon), Updates: f.updates, Average: float32(t.Average), Part: f.part, Parts: f.parts,
 		Step: uint32(f.step)*uint32(t.parts()) + uint32(f.part), Epoch: uint32(t.state.Epoch), Seed: t.Seed, Valid: f.images, LossScale: f.scale,
 	}
 }

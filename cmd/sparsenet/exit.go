@@ -54,7 +54,7 @@ func flagError(_ *cobra.Command, err error) error {
 	if !errors.As(err, &bad) {
 		return err
 	}
-	want := map[string]string{"int": "a whole number", "float64": "a number", "bool": "true or false"}[bad.GetFlag().Value.Type()]
+	want := map[string]string{"int": "a whole number", "float64": "a number", "bool": "true or false", "duration": "a time with its unit, as in 90m"}[bad.GetFlag().Value.Type()]
 	if want == "" {
 		return err
 	}

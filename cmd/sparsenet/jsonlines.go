@@ -12,7 +12,7 @@ import (
 //	start               what runs, first
 //	step                a training step; not more than one a second
 //	epoch, valid, test  as in metrics.jsonl, all of them
-//	saved               a checkpoint was written; with "stopped" the run ends here
+//	saved               a checkpoint is on disk; with "stopped" the run ends here
 
 type startLine struct {
 	Kind       string    `json:"kind"`

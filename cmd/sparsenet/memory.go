@@ -77,6 +77,7 @@ type memoryOutput struct {
 	Allocated *uint64            `json:"allocated_bytes,omitempty"`
 	FitBatch  *int               `json:"fit_batch,omitempty"`
 	Traffic   *sparsenet.Traffic `json:"traffic,omitempty"`
+	least     uint64             // bytes of one image, where FitBatch is 0
 }
 
 func (f *memoryFlags) run(cmd *cobra.Command, net *netFlags) error {
@@ -106,6 +107,15 @@ func (f *memoryFlags) run(cmd *cobra.Command, net *netFlags) error {
 			return err
 		}
 		out.FitBatch = &fit
+		if fit == 0 {
+			one := n.Options
+			one.Batch = 1
+			least, err := sparsenet.NewNetwork(n.Graph, one)
+			if err != nil {
+				return err
+			}
+			out.least = least.Memory().Total
+		}
 	}
 	if f.picture != "" {
 		if err := drawMemory(f.picture, n); err != nil {
@@ -229,7 +239,7 @@ func (f *memoryFlags) print(cmd *cobra.Command, n *sparsenet.Network, out memory
 func (f *memoryFlags) printExtras(w io.Writer, out memoryOutput) error {
 	var lines []string
 	if out.FitBatch != nil && *out.FitBatch == 0 {
-		lines = append(lines, fmt.Sprintf("Not even one image fits %s.", f.fit))
+		lines = append(lines, fmt.Sprintf("Not even one image fits %s: it takes %s bytes.", f.fit, sparsenet.Thousands(int64(out.least))))
 	} else if out.FitBatch != nil {
 		lines = append(lines, fmt.Sprintf("The largest batch that fits %s is %d.", f.fit, *out.FitBatch))
 	}
@@ -256,7 +266,10 @@ var sizes = []struct {
 	{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1},
 }
 
-// parseSize reads bytes with a unit, such as 4GiB, 1.5GB or 1048576.
+// fewBytes is what nobody means who writes a size without a unit.
+const fewBytes = 1 << 20
+
+// parseSize reads bytes with a unit, such as 4GiB, 1.5GB or 1073741824.
 func parseSize(s string) (uint64, error) {
 	for _, size := range sizes {
 		number, ok := strings.CutSuffix(s, size.unit)
@@ -264,7 +277,11 @@ func parseSize(s string) (uint64, error) {
 			continue
 		}
 		v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if bytes := v * size.bytes; err == nil && bytes >= 1 && bytes < math.MaxInt64 {
+		bytes := v * size.bytes
+		if err == nil && size.unit == "" && bytes >= 1 && bytes < fewBytes {
+			return 0, usagef("fit %q would be %g bytes: write the unit, as in %sGiB, or %sB", s, bytes, s, s)
+		}
+		if err == nil && bytes >= 1 && bytes < math.MaxInt64 {
 			return uint64(bytes), nil
 		}
 		break

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sort"
 	"strings"
 	"testing"
@@ -81,7 +82,9 @@ func TestMemoryFit(t *testing.T) {
 	decode(t, "memory --json --preset sparse-16-6 --batch 1 --fit 1KB", &got)
 	assert.Zero(t, *got.FitBatch)
 	out, _, _ := execute(t, "memory --preset sparse-16-6 --batch 1 --fit 1KB")
-	assert.Contains(t, out, "Not even one image fits 1KB.")
+	total := regexp.MustCompile(`(?m)^ +total +([\d,]+) `).FindStringSubmatch(out)
+	require.Len(t, total, 2, out)
+	assert.Contains(t, out, "Not even one image fits 1KB: it takes "+total[1]+" bytes.")
 }
 
 func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
@@ -127,6 +130,8 @@ func TestMemoryUsage(t *testing.T) {
 		"memory --kernels tensor":                     "unknown class of kernels",
 		"memory --batch 0":                            "batch 0",
 		"memory --fit 4GB4":                           `fit "4GB4": want a size, as in 4GiB`,
+		"memory --fit 4":                              `fit "4" would be 4 bytes: write the unit, as in 4GiB, or 4B`,
+		"memory --fit 1048575":                        "write the unit",
 		"memory --fit -1MiB":                          "want a size",
 		"memory --fit NaN":                            "want a size",
 		"memory --fit GiB":                            "want a size",

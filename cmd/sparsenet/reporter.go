@@ -52,6 +52,9 @@ func (r *reporter) start(m *sparsenet.Model, t *train.Trainer) {
 	if s.Step > 0 {
 		r.say("resumed after step %d: %d epochs and %d batches", s.Step, s.Epoch, s.Position)
 	}
+	if s.Epoch >= uint64(r.epochs) {
+		r.say("nothing is left to train: %d of %d epochs are done", s.Epoch, r.epochs)
+	}
 }
 
 // say prints a line, unless JSON is wanted, and puts it into the log.
@@ -93,21 +96,38 @@ func (r *reporter) step(p train.Progress) {
 
 func (r *reporter) epoch(e train.Epoch) {
 	r.end()
-	if r.json && e.Checkpoint != "" {
-		r.line(savedLine{Kind: "saved", Time: time.Now(), Epoch: e.N, Step: e.Step, Checkpoint: e.Checkpoint, Stopped: e.Stopped})
+	text := fmt.Sprintf("epoch %d/%d  step %d", e.N, r.epochs, e.Step)
+	switch {
+	case e.Stopped && e.Images == 0:
+		text = fmt.Sprintf("stopped before epoch %d/%d  step %d", e.N+1, r.epochs, e.Step)
+	case e.Stopped:
+		text = fmt.Sprintf("stopped in epoch %d/%d  step %d", e.N+1, r.epochs, e.Step)
 	}
-	text := fmt.Sprintf("epoch %d/%d", e.N, r.epochs)
-	if e.Stopped {
-		text = fmt.Sprintf("stopped in epoch %d/%d", e.N+1, r.epochs)
+	if e.Images > 0 {
+		text += fmt.Sprintf("  loss %.4f  accuracy %.2f%%  lr %.4g", e.Loss, 100*e.Accuracy, e.Rate)
 	}
-	text += fmt.Sprintf("  step %d  loss %.4f  accuracy %.2f%%  lr %.4g  %.1f images/s", e.Step, e.Loss, 100*e.Accuracy, e.Rate, e.ImagesPerSecond)
+	if e.ImagesPerSecond > 0 { // not if the validation was all that a resumed run had to do
+		text += fmt.Sprintf("  %.1f images/s", e.ImagesPerSecond)
+	}
 	if e.Valid != nil {
 		text += fmt.Sprintf("  held out: loss %.4f  accuracy %.2f%%", e.Valid.Loss, 100*e.Valid.Accuracy())
 	}
-	if e.Checkpoint != "" {
+	switch {
+	case e.Saved:
 		text += "  saved " + e.Checkpoint
+	case e.Checkpoint != "":
+		text += "  saving " + e.Checkpoint
 	}
 	r.say("%s", text)
+}
+
+// saved takes note of a checkpoint that is on disk. On a terminal and in a pipe the
+// lines of epochs tell of it.
+func (r *reporter) saved(s train.Save) {
+	r.log.Printf("saved %s", s.Path)
+	if r.json {
+		r.line(savedLine{Kind: "saved", Time: time.Now(), Epoch: s.Epoch, Step: s.Step, Checkpoint: s.Path, Stopped: s.Stopped})
+	}
 }
 
 // end removes the progress bar.

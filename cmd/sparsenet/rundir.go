@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -62,6 +63,9 @@ type runStart struct {
 // openRun locks the run directory, opens its log and metrics and, to resume,
 // loads the newest whole checkpoint.
 func (f *trainFlags) openRun(cmd *cobra.Command, t *train.Trainer, p *trainPlan) (log *train.Log, err error) {
+	if _, err := os.Stat(f.out); f.resume && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no %s to go on with: start the run without --resume", f.out)
+	}
 	run, err := train.OpenRun(f.out)
 	if err != nil {
 		return nil, err

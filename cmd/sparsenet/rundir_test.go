@@ -30,12 +30,20 @@ func TestRunDirectory(t *testing.T) {
 	out, errOut, code := execute(t, train+"1")
 	require.Equal(t, exitSuccess, code, errOut)
 	assert.Empty(t, errOut)
-	lines := jsonLines(t, out)
 	var kinds []string
-	for _, l := range lines {
-		kinds = append(kinds, l["kind"].(string))
+	var lines []map[string]any
+	for _, l := range jsonLines(t, out) {
+		kind := l["kind"].(string)
+		if first := kind == "saved" && l["step"] == 0.0; first {
+			require.Equal(t, []string{"start"}, kinds, "what the run begins with is saved first")
+			continue
+		}
+		if kind == "step" && l["step"].(float64) > 1 {
+			continue // one a second, on a busy machine
+		}
+		kinds, lines = append(kinds, kind), append(lines, l)
 	}
-	assert.Equal(t, []string{"start", "step", "epoch", "valid", "saved", "test"}, kinds)
+	require.Equal(t, []string{"start", "step", "epoch", "valid", "saved", "test"}, kinds)
 	assert.EqualValues(t, 4, lines[0]["batches"])
 	for _, l := range lines[1:4] {
 		for _, key := range []string{"time", "epoch", "step", "lr", "loss", "accuracy", "images_per_second", "device_bytes", "epochs"} {

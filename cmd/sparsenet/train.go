@@ -141,6 +141,9 @@ func (f *trainFlags) prepare() (*trainPlan, error) {
 	if err := f.data.adapt(f.net, &c); err != nil {
 		return nil, err
 	}
+	if f.patience > 0 && p.recipe.Valid == 0 {
+		return nil, usagef("--patience %d needs images to validate on: hold some out with --valid", f.patience)
+	}
 	if c, err = f.recipe.adapt(p.recipe, c); err != nil {
 		return nil, err
 	}
@@ -251,7 +254,7 @@ func (f *trainFlags) loop(cmd *cobra.Command, w *machine, p *trainPlan) (err err
 			}
 		}
 	}
-	t.Progress, t.Observe = show.step, show.observe
+	t.Progress, t.Observe, t.Saved = show.step, show.observe, show.saved
 	if f.tensorboard {
 		events, err := chart.OpenEvents(f.out, time.Now())
 		if err != nil {
@@ -277,6 +280,9 @@ func (f *trainFlags) loop(cmd *cobra.Command, w *machine, p *trainPlan) (err err
 		show.epoch(e)
 	}
 	show.end()
+	if why := f.whyEnded(ctx, cmd, t); why != "" {
+		show.say("%s", why)
+	}
 	if cmd.Context().Err() != nil || p.test == nil {
 		return nil
 	}
@@ -312,6 +318,20 @@ func (f *trainFlags) test(cmd *cobra.Command, t *train.Trainer, p *trainPlan, sh
 	}
 	show.tested("test", score)
 	return nil
+}
+
+// whyEnded says why a run ended where nothing else says it.
+func (f *trainFlags) whyEnded(ctx context.Context, cmd *cobra.Command, t *train.Trainer) string {
+	s := t.State()
+	switch {
+	case cmd.Context().Err() != nil:
+		return "" // the user knows
+	case ctx.Err() != nil:
+		return fmt.Sprintf("the time is up: --max-time %v", f.maxTime)
+	case f.patience > 0 && s.Stale >= f.patience:
+		return fmt.Sprintf("no better validation in %d epochs; the best was %.2f%% after step %d", s.Stale, 100*s.Best, s.BestStep)
+	}
+	return ""
 }
 
 // leavePictures draws what the run came to. A run whose pictures cannot be drawn has
