@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,7 @@ type Info struct {
 	SubgroupMax   uint32
 	Heaps         []Heap
 	Features      Features
+	Matrices      []Matrix // of VK_KHR_cooperative_matrix, if Features.CooperativeMatrix
 	Limits        Limits
 }
 
@@ -42,8 +44,12 @@ type Features struct {
 	Float64, Float16, Int64, Int16, Int8 bool // arithmetic
 	Storage16, Storage8                  bool // loads and stores
 	IntegerDot, SubgroupControl          bool
+	CooperativeMatrix                    bool     // the extension is listed, see Info.Matrices
 	Subgroup                             []string // operations in compute shaders: basic, vote, ...
 }
+
+// Matrix is a product of matrices that a device has instructions for.
+type Matrix = vk.Matrix
 
 // Version returns the packed API version as text: "1.3.230".
 func Version(v uint32) string { return fmt.Sprintf("%d.%d.%d", v>>22&0x7f, v>>12&0x3ff, v&0xfff) }
@@ -69,7 +75,9 @@ func newInfo(index int, p *vk.Properties, heaps []vk.Heap) Info {
 		SubgroupSize: p.SubgroupSize, SubgroupMin: p.SubgroupMin, SubgroupMax: p.SubgroupMax,
 		Features: Features{Float64: p.Float64, Float16: p.Float16, Int64: p.Int64, Int16: p.Int16, Int8: p.Int8,
 			Storage16: p.Storage16, Storage8: p.Storage8, IntegerDot: p.IntDot, SubgroupControl: p.SubgroupControl,
-			Subgroup: subgroupOps(p.SubgroupOps)},
+			CooperativeMatrix: slices.Contains(p.Extensions, vk.CooperativeMatrix),
+			Subgroup:          subgroupOps(p.SubgroupOps)},
+		Matrices: p.Matrices,
 	}
 	for _, h := range heaps {
 		i.Heaps = append(i.Heaps, Heap{h.Bytes, h.DeviceLocal})

@@ -140,6 +140,12 @@ func compileAll(t *testing.T, chip string) {
 	dev, err := gpu.Open(gpu.Options{Statistics: true})
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, dev.Close()) }()
+	matrices := dev.Info().Matrices
+	if chip == "navi31" || chip == "gfx1100" { // the first with instructions for matrices
+		assert.Contains(t, matrices, gpu.Matrix{M: 16, N: 16, K: 16, A: "float16", B: "float16", C: "float32", Result: "float32", Subgroup: true})
+	} else {
+		assert.Empty(t, matrices, chip)
+	}
 	all, most := forms(t), 0.0
 	require.Greater(t, len(all), 40)
 	for _, f := range all {

@@ -73,7 +73,23 @@ func TestDevices(t *testing.T) {
 	assert.Contains(t, text, "* "+"0")
 	assert.Contains(t, text, info.Name)
 	assert.Regexp(t, `workgroup invocations +128\n`, text)
+	assert.Regexp(t, `cooperative matrices +\w`, text)
 	assert.NotContains(t, text, "CANNOT BE USED")
+}
+
+// Of what a device says of its matrix instructions, that is shown which kernels could
+// use: products of subgroups, added up in float32.
+func TestMatrices(t *testing.T) {
+	half := gpu.Matrix{M: 16, N: 8, K: 16, A: "float16", B: "float16", C: "float32", Result: "float32", Subgroup: true}
+	saturating, narrow, mixed, wide := half, half, half, half
+	narrow.C, narrow.Result = "float16", "float16"
+	mixed.B = "int8"
+	wide.Subgroup = false
+	i := gpu.Info{Features: gpu.Features{CooperativeMatrix: true}, Matrices: []gpu.Matrix{narrow, mixed, wide}}
+	assert.Equal(t, "listed, none with float32 accumulation", newMatrices(i).String())
+	i.Matrices = append(i.Matrices, half, saturating)
+	assert.Equal(t, "16x8x16 float16, with float32 accumulation", newMatrices(i).String())
+	assert.Equal(t, "missing (VK_KHR_cooperative_matrix)", newMatrices(gpu.Info{}).String())
 }
 
 func TestTooWeak(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -31,6 +32,7 @@ type device struct {
 	Heaps         []heap   `json:"heaps"`
 	Subgroup      subgroup `json:"subgroup"`
 	Features      []string `json:"features"`
+	Matrices      matrices `json:"cooperative_matrices"`
 	Limits        limits   `json:"limits"`
 	Kernels       string   `json:"kernels,omitempty"` // forms that suit it
 	Unusable      string   `json:"unusable,omitempty"`
@@ -39,6 +41,34 @@ type device struct {
 type heap struct {
 	Bytes       uint64 `json:"bytes"`
 	DeviceLocal bool   `json:"device_local"`
+}
+
+// matrices are what VK_KHR_cooperative_matrix offers of use: products of subgroups
+// that are added up in float32.
+type matrices struct {
+	Listed  bool     `json:"listed"`
+	Float32 []string `json:"float32"` // such as 16x16x16 float16
+}
+
+func newMatrices(i gpu.Info) matrices {
+	m := matrices{Listed: i.Features.CooperativeMatrix, Float32: []string{}}
+	for _, p := range i.Matrices {
+		s := fmt.Sprintf("%dx%dx%d %s", p.M, p.N, p.K, p.A)
+		if p.Subgroup && p.A == p.B && p.C == "float32" && p.Result == "float32" && !slices.Contains(m.Float32, s) {
+			m.Float32 = append(m.Float32, s)
+		}
+	}
+	return m
+}
+
+func (m matrices) String() string {
+	switch {
+	case !m.Listed:
+		return "missing (VK_KHR_cooperative_matrix)"
+	case len(m.Float32) == 0:
+		return "listed, none with float32 accumulation"
+	}
+	return strings.Join(m.Float32, ", ") + ", with float32 accumulation"
 }
 
 type subgroup struct {
@@ -157,7 +187,7 @@ func newDevice(i gpu.Info) device {
 		DriverVersion: fmt.Sprintf("%#x", i.DriverVersion), API: gpu.Version(i.APIVersion), VendorID: i.VendorID, DeviceID: i.DeviceID,
 		Heaps:    []heap{},
 		Subgroup: subgroup{i.SubgroupSize, i.SubgroupMin, i.SubgroupMax, i.Features.Subgroup},
-		Features: []string{}, Limits: newLimits(i.Limits),
+		Features: []string{}, Matrices: newMatrices(i), Limits: newLimits(i.Limits),
 	}
 	for _, h := range i.Heaps {
 		d.Heaps = append(d.Heaps, heap(h))
@@ -228,6 +258,7 @@ func writeDevices(w io.Writer, list []device) error {
 		}
 		row("subgroups", "%d, can be %d to %d: %s", d.Subgroup.Size, d.Subgroup.Min, d.Subgroup.Max, strings.Join(d.Subgroup.Operations, ", "))
 		row("features", "%s", strings.Join(d.Features, ", "))
+		row("cooperative matrices", "%s", d.Matrices)
 		if d.Kernels != "" {
 			row("kernel forms", "%s", d.Kernels)
 		}

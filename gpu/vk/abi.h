@@ -51,6 +51,7 @@ enum {
     VX_ST_PIPELINE_EXECUTABLE_STATISTIC = 1000269004,
     VX_ST_PD_INT_DOT_FEATURES = 1000280000,
     VX_ST_PD_MAINTENANCE_4_PROPERTIES = 1000413001,
+    VX_ST_COOPERATIVE_MATRIX_PROPERTIES_KHR = 1000506001,
 };
 
 // Other values.
@@ -280,6 +281,16 @@ typedef struct {
     VxBool32 shaderIntegerDotProduct;
 } VxIntDotFeatures;
 
+// Newer than the headers of Debian 12, like its structure type.
+typedef struct {
+    VxEnum sType;
+    void *pNext;
+    uint32_t MSize, NSize, KSize;
+    VxEnum AType, BType, CType, ResultType;
+    VxBool32 saturatingAccumulation;
+    VxEnum scope;
+} VxCooperativeMatrixPropertiesKHR;
+
 typedef struct {
     VxEnum sType;
     void *pNext;
@@ -361,6 +372,8 @@ typedef struct {
 typedef void(VX_CALL *PVX_Void)(void);
 typedef PVX_Void(VX_CALL *PVX_GetProcAddr)(void *instanceOrDevice, const char *name);
 typedef void(VX_CALL *PVX_GetPhysicalDevice2)(void *pd, void *out);
+typedef VxResult(VX_CALL *PVX_GetCooperativeMatrices)(void *pd, uint32_t *n,
+                                                      VxCooperativeMatrixPropertiesKHR *);
 typedef VxResult(VX_CALL *PVX_EnumerateInstanceVersion)(uint32_t *version);
 typedef VxResult(VX_CALL *PVX_EnumerateLayers)(uint32_t *n, VxLayerProperties *);
 typedef VxResult(VX_CALL *PVX_EnumerateInstanceExtensions)(const char *layer, uint32_t *n,

@@ -82,7 +82,11 @@ func asserts(abi string) []string {
 	abi = comment.ReplaceAllString(abi, "")
 	var out []string
 	add := func(format string, a ...any) {
-		out = append(out, fmt.Sprintf("_Static_assert("+format+", \"\");", a...))
+		s := fmt.Sprintf("_Static_assert("+format+", \"\");", a...)
+		if strings.Contains(strings.ToLower(s), "cooperative") { // headers may be older
+			s = "#ifdef VK_KHR_cooperative_matrix\n" + s + "\n#endif"
+		}
+		out = append(out, s)
 	}
 	for _, m := range structure.FindAllStringSubmatch(abi, -1) {
 		body, vx := m[1], m[2]

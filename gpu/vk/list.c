@@ -68,3 +68,25 @@ vx_family *vx_families(void *inst, void *pd, uint32_t *n) {
     free(list);
     return out;
 }
+
+// vx_matrices is to be called only for devices that list the extension.
+vx_matrix *vx_matrices(void *inst, void *pd, uint32_t *n) {
+    PVX_GetCooperativeMatrices f = (PVX_GetCooperativeMatrices)vx_instance_proc(
+        inst, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
+    *n = 0;
+    if (!f || f(pd, n, NULL) < 0)
+        return NULL;
+    VxCooperativeMatrixPropertiesKHR *list = calloc(*n ? *n : 1, sizeof *list);
+    vx_matrix *out = calloc(*n ? *n : 1, sizeof *out);
+    for (uint32_t i = 0; list && i < *n; i++)
+        list[i].sType = VX_ST_COOPERATIVE_MATRIX_PROPERTIES_KHR;
+    if (!list || !out || f(pd, n, list) < 0)
+        *n = 0;
+    for (uint32_t i = 0; i < *n; i++) {
+        VxCooperativeMatrixPropertiesKHR *p = &list[i];
+        out[i] = (vx_matrix){p->MSize, p->NSize, p->KSize,      p->AType,
+                             p->BType, p->CType, p->ResultType, p->scope};
+    }
+    free(list);
+    return out;
+}

@@ -7,6 +7,7 @@ package vk
 import "C"
 
 import (
+	"fmt"
 	"slices"
 	"unsafe"
 
@@ -33,7 +34,26 @@ type Properties struct {
 	Float64, Int64, Int16, Float16, Int8         bool
 	Storage16, Storage8, IntDot, SubgroupControl bool
 	Extensions                                   []string
+	Matrices                                     []Matrix
 }
+
+// A Matrix is a product of matrices, M by K and K by N, added to one of M by N, that
+// a device has instructions for. Types are names such as float16.
+type Matrix struct {
+	M, N, K         uint32
+	A, B, C, Result string
+	Subgroup        bool // the matrices are spread over a subgroup
+}
+
+// CooperativeMatrix is the extension of devices that have such instructions.
+const CooperativeMatrix = "VK_KHR_cooperative_matrix"
+
+// componentNames are the values of VkComponentTypeKHR.
+var componentNames = map[uint32]string{0: "float16", 1: "float32", 2: "float64", 3: "int8", 4: "int16", 5: "int32", 6: "int64",
+	7: "uint8", 8: "uint16", 9: "uint32", 10: "uint64", 1000141000: "bfloat16"}
+
+// scopeSubgroup is VK_SCOPE_SUBGROUP_KHR.
+const scopeSubgroup = 3
 
 var typeNames = map[vulkan.PhysicalDeviceType]string{
 	vulkan.PhysicalDeviceTypeOther: "other", vulkan.PhysicalDeviceTypeIntegratedGpu: "integrated",
@@ -63,6 +83,9 @@ func (p PhysicalDevice) Properties() Properties {
 	if o.subgroupStages&C.VX_SHADER_STAGE_COMPUTE != 0 {
 		out.SubgroupOps = uint32(o.subgroupOps)
 	}
+	if slices.Contains(out.Extensions, CooperativeMatrix) {
+		out.Matrices = p.matrices()
+	}
 	for i, b := range o.deviceUUID {
 		out.UUID[i] = byte(b)
 	}
@@ -74,6 +97,28 @@ func (p PhysicalDevice) extensions() []string {
 	var n C.uint32_t
 	list := C.vx_device_extensions(pointer(p.inst.h), pointer(p.h), &n)
 	return names(list, n)
+}
+
+func (p PhysicalDevice) matrices() []Matrix {
+	var n C.uint32_t
+	list := C.vx_matrices(pointer(p.inst.h), pointer(p.h), &n)
+	if list == nil {
+		return nil
+	}
+	defer C.free(unsafe.Pointer(list))
+	out := make([]Matrix, n)
+	for i, m := range unsafe.Slice(list, n) {
+		out[i] = Matrix{uint32(m.m), uint32(m.n), uint32(m.k), component(m.a), component(m.b), component(m.c), component(m.result), m.scope == scopeSubgroup}
+	}
+	return out
+}
+
+// component names a type of elements.
+func component(v C.uint32_t) string {
+	if s, ok := componentNames[uint32(v)]; ok {
+		return s
+	}
+	return fmt.Sprintf("type %d", uint32(v))
 }
 
 // A QueueFamily is a kind of queue.

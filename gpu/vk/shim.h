@@ -74,6 +74,11 @@ typedef struct {
     uint32_t flags, timestampBits;
 } vx_family;
 
+// A product of matrices that a device has instructions for, with Vulkan's values.
+typedef struct {
+    uint32_t m, n, k, a, b, c, result, scope;
+} vx_matrix;
+
 // A number that the compiler tells of a pipeline.
 typedef struct {
     char name[256];
@@ -94,6 +99,7 @@ void *vx_storage16_chain(void *next); // the link is the caller's to free
 vx_name *vx_layers(uint32_t *n);
 vx_name *vx_instance_extensions(const char *layer, uint32_t *n);
 vx_name *vx_device_extensions(void *inst, void *pd, uint32_t *n);
+vx_matrix *vx_matrices(void *inst, void *pd, uint32_t *n);
 vx_family *vx_families(void *inst, void *pd, uint32_t *n);
 
 // statistics.c; the link of the chain and the list are the caller's to free
