@@ -35,6 +35,7 @@ type Error struct {
 	Detail string // what was asked: names and sizes
 }
 
+// Error names the call, its result and what it was about.
 func (e *Error) Error() string {
 	s := fmt.Sprintf("gpu: %s: %s (%d)", e.Call, e.Result, e.Code)
 	if e.Detail != "" {

@@ -20,6 +20,7 @@ const (
 	Sync            // and missing barriers
 )
 
+// String returns off, core or sync.
 func (v Validation) String() string { return [...]string{"off", "core", "sync"}[v] }
 
 // shared is the process's one instance. It lives while a Device is open.

@@ -17,6 +17,7 @@ const (
 	HostVisible             // mapped; fast for the host
 )
 
+// String returns device-local or host-visible.
 func (k Kind) String() string { return [...]string{"device-local", "host-visible"}[k] }
 
 // memoryTypes lists the types among bits that suit kind, best first. Host

@@ -133,4 +133,5 @@ func ParseClass(s string) (Class, error) {
 	return 0, fmt.Errorf("ops: unknown class of kernels %q: there are%s", s, names)
 }
 
+// String returns the name that ParseClass reads.
 func (c Class) String() string { return profiles[c].name }

@@ -58,6 +58,7 @@ type TooLargeError struct {
 	What         string
 }
 
+// Error names the block, its bytes and the bound.
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("ops: %s of %d bytes is larger than %s of %d bytes: use a smaller batch", e.Block, e.Bytes, e.What, e.Limit)
 }

@@ -66,6 +66,7 @@ func (s *Step) moved(a shaders.Access) (n uint64) {
 	return n
 }
 
+// String writes the step as one line: label, kernel, groups, constants and views.
 func (s *Step) String() string {
 	return fmt.Sprintf("%s %s groups %v spec %v args %v push %+v", s.Label, s.Kernel.Name, s.Groups, s.Spec, s.Args, s.Push)
 }

@@ -26,6 +26,7 @@ const (
 	purposes
 )
 
+// String returns the name of the purpose, as reports of memory have it.
 func (p Purpose) String() string {
 	return [...]string{"maps", "scratch", "workspace", "parameters", "optimizer", "weight gradients", "other", "staging"}[p]
 }
@@ -99,6 +100,7 @@ func (v View) Slice(lo, hi uint32) View {
 	return View{v.Block, v.Lo + lo, v.Lo + hi}
 }
 
+// String writes the view as block[lo:hi], in planes.
 func (v View) String() string { return fmt.Sprintf("%s[%d:%d]", v.Block.Name, v.Lo, v.Hi) }
 
 // Planes is what one binding touches: views of one address space, in the order

@@ -16,6 +16,7 @@ const (
 	ReadWrite = Read | Write
 )
 
+// String returns none, read, write or read-write.
 func (a Access) String() string {
 	return [...]string{"none", "read", "write", "read-write"}[a&3]
 }

@@ -20,6 +20,7 @@ const (
 // Precisions are all of them.
 var Precisions = [...]Precision{FP32, FP16, BF16}
 
+// String returns fp32, fp16 or bf16.
 func (p Precision) String() string { return [...]string{"fp32", "fp16", "bf16"}[p] }
 
 // ParsePrecision reads fp32, fp16 or bf16.

@@ -52,6 +52,7 @@ func ParseInput(s string) (Input, error) {
 	return Input{v[0], v[1], v[2]}, nil
 }
 
+// String writes height, width and channels as 32x32x3.
 func (i Input) String() string { return fmt.Sprintf("%dx%dx%d", i.H, i.W, i.C) }
 
 // MarshalText stores i as "HxWxC".
@@ -133,11 +134,13 @@ type Fault struct {
 	Way   string // what would do
 }
 
+// String says what is wrong with the field, and the way out.
 func (f Fault) String() string { return fmt.Sprintf("%s %s: %s; %s", f.Field, f.Value, f.Bound, f.Way) }
 
 // A ConfigError lists everything that is wrong with a Config.
 type ConfigError struct{ Faults []Fault }
 
+// Error lists every fault.
 func (e *ConfigError) Error() string {
 	if len(e.Faults) == 1 {
 		return "sparsenet: " + e.Faults[0].String()

@@ -19,6 +19,7 @@ type Finding struct {
 // Found reports whether there is such a value.
 func (f Finding) Found() bool { return f.Count > 0 }
 
+// String tells the finding in one line.
 func (f Finding) String() string {
 	values := fmt.Sprintf("%s, %d of %d values, the first is %g at %d", f.Tensor, f.Count, f.Of, f.Value, f.First)
 	switch {

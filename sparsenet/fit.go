@@ -21,6 +21,7 @@ type TooLittleMemoryError struct {
 	Got   uint64
 }
 
+// Error names what is needed, what there is, and the batch that fits.
 func (e *TooLittleMemoryError) Error() string {
 	way := fmt.Sprintf("batch %d fits", e.Fits)
 	if e.Fits == 0 {

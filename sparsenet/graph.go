@@ -19,6 +19,7 @@ const (
 	Head                   // BN, ReLU, average pooling, linear
 )
 
+// String returns the name of the kind of node.
 func (k Kind) String() string {
 	return [...]string{"stem", "stem_pool", "bottleneck", "layer", "transition", "shortcut", "head"}[k]
 }

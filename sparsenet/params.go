@@ -23,6 +23,7 @@ const (
 	RunningVar
 )
 
+// String returns the name of the kind of parameter.
 func (k ParamKind) String() string {
 	return [...]string{"convolution weight", "gamma", "beta", "linear weight", "linear bias", "running mean", "running variance"}[k]
 }

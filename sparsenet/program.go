@@ -18,6 +18,7 @@ const (
 	phases
 )
 
+// String returns the name of the phase.
 func (p Phase) String() string {
 	return [...]string{"feed", "forward", "backward", "update"}[p]
 }

@@ -66,6 +66,7 @@ func printed(s string, n int64) bool {
 	return strconv.FormatFloat(float64(n)/unit, 'f', len(digits), 64)+s[len(s)-1:] == s
 }
 
+// String writes the numbers as they were printed.
 func (p Published) String() string {
 	s := p.Parameters
 	if p.FLOPs != "" {

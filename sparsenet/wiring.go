@@ -86,6 +86,7 @@ func ParseWiring(name string) (Wiring, error) {
 	return Wiring{}, fmt.Errorf("sparsenet: unknown wiring %q; use powers, powers:3 (any base of at least 2), dense, or a file", name)
 }
 
+// String returns the name of the wiring, in short if it is a table.
 func (w Wiring) String() string {
 	if w.table != nil {
 		return w.table.brief()

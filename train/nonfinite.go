@@ -25,6 +25,7 @@ type NonFiniteError struct {
 	cause  error // ErrNonFinite, or an error that wraps it
 }
 
+// Error names the step, the layer that first had it, and the last good checkpoint.
 func (e *NonFiniteError) Error() string {
 	what := "the gradient is not finite"
 	switch {

@@ -35,6 +35,7 @@ type PlateauState struct {
 	Seen   bool    `json:"seen"`   // Lowest holds
 }
 
+// String writes the plateau as the state of a run keeps it.
 func (p *Plateau) String() string {
 	text := fmt.Sprintf("plateau(x%s after %d to %s)", number(p.Factor), p.Patience, number(p.Least))
 	if p.On == PlateauOnAccuracy {

@@ -59,6 +59,7 @@ type Deviation struct {
 	Failures, Count int
 }
 
+// String tells the worst element and its tolerance, and how many elements fail.
 func (d Deviation) String() string {
 	return fmt.Sprintf("element %d: got %.9g, want %.9g, tolerance %.3g (%.2f of it); %d of %d elements fail",
 		d.Index, d.Got, d.Want, d.Tol, d.Share, d.Failures, d.Count)

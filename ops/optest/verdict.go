@@ -157,6 +157,7 @@ type FailedKernelError struct {
 	FailedCase
 }
 
+// Error names the kernel, when it failed, and on which case.
 func (e FailedKernelError) Error() string {
 	return fmt.Sprintf("kernel %s failed the self-test on this device and driver at %s: %s: %s",
 		e.Kernel, e.Time.Format(time.RFC3339), e.Op, e.FailedCase.Error)

@@ -27,6 +27,7 @@ type ShortError struct {
 	Cause        error
 }
 
+// Error names the part that was not handed out, and how far the plan had come.
 func (e *ShortError) Error() string {
 	return fmt.Sprintf("record: %s of %d bytes, after %d of %d planned: %v", e.Part, e.Bytes, e.Got, e.Planned, e.Cause)
 }

@@ -54,6 +54,7 @@ type Mismatch struct {
 	Missing, Unexpected, Wrong []string
 }
 
+// Error counts what is missing, unexpected and of the wrong kind, and lists it.
 func (e *Mismatch) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "convert: the tensors are not those of %s (%s names): %d missing, %d unexpected, %d of the wrong kind; is it another network?",

@@ -220,7 +220,10 @@ type Broken struct {
 	Err  error
 }
 
+// Error names the file and what is wrong with it.
 func (b Broken) Error() string { return b.Path + ": " + b.Err.Error() }
+
+// Unwrap returns what is wrong with the file.
 func (b Broken) Unwrap() error { return b.Err }
 
 // FolderOptions say how the images of a [Folder] are read.

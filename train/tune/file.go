@@ -246,6 +246,7 @@ type OtherError struct {
 	Want, Now string // in the file, and now
 }
 
+// Error names the file, what it was tuned for, and what this is.
 func (e *OtherError) Error() string {
 	return fmt.Sprintf("tune: %s was tuned for %s %q, this is %q: tune again for this one, or leave the tuning out", e.Path, e.What, e.Want, e.Now)
 }
