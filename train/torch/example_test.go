@@ -18,5 +18,5 @@ func Example() {
 	bytes := make([]byte, first.Bytes)
 	err = file.Read(first.Name, bytes)
 	fmt.Println(first.Name, first.DType, first.Shape, err)
-	// Output: _orig_mod.features.conv0.weight F32 [6 1 3 3] <nil>
+	// Output: _orig_mod.features.conv0.weight F64 [6 1 3 3] <nil>
 }
