@@ -25,7 +25,7 @@ check:    ## what CI demands
 race:     ## data races on the host side
 	go test -race -count=1 -timeout=30m ./...
 
-fuzz:     ## a minute per fuzz target
+fuzz:     ## a minute per fuzz target; FUZZTIME=10m for more; ends with the number of inputs
 	tools/fuzz.sh $(FUZZTIME)
 
 gpuav:    ## the kernels under GPU-assisted validation; minutes
