@@ -15,13 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// SIGTERM at random moments, in validation too: the run saves, exits with 0, and
+// SIGTERM, SIGINT or SIGHUP at random moments, in validation too: the run saves, exits with 0, and
 // goes on to the same bits. The moments count from the first checkpoint on: before
 // it there is nothing to save.
 func TestTerminated(t *testing.T) {
 	needProgram(t)
 	run := newTinyRun(t, t.TempDir())
 	want, q := run.measure(t)
+	ends := []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
 	signals := 4
 	if os.Getenv("SPARSEVK_SLOW") == "1" {
 		signals = 40
@@ -30,7 +31,7 @@ func TestTerminated(t *testing.T) {
 		r := run.in(t.TempDir())
 		for resume := false; stopped < signals; resume = true {
 			p := r.start(t, resume)
-			hit := p.strike(1, q.run/2, syscall.SIGTERM)
+			hit := p.strike(1, q.run/2, ends[stopped%len(ends)])
 			code, out := p.end()
 			require.Zero(t, code, out)
 			if !hit {
@@ -82,6 +83,34 @@ func TestSecondSignal(t *testing.T) {
 	}
 	code, _ := p.end()
 	require.Equal(t, -1, code)
+}
+
+// A reader that goes away, as head does, ends no run that has a directory; without one
+// there is nothing to go on for.
+func TestNobodyReads(t *testing.T) {
+	needProgram(t)
+	run := newTinyRun(t, t.TempDir())
+	want, _ := run.measure(t)
+	unread := func(r tinyRun, flags ...string) (int, string) {
+		reader, writer, err := os.Pipe()
+		require.NoError(t, err)
+		require.NoError(t, reader.Close())
+		defer writer.Close()
+		r.args = append(r.args[:len(r.args):len(r.args)], flags...)
+		p := r.process(t, false)
+		p.cmd.Stdout = writer
+		if flags == nil {
+			p.cmd.Args = p.cmd.Args[:len(p.cmd.Args)-2] // --out DIR
+		}
+		p.begin(t)
+		return p.end()
+	}
+	r := run.in(t.TempDir())
+	code, out := unread(r, "--json")
+	require.Zero(t, code, out)
+	r.requireSame(t, want)
+	code, out = unread(run.in(t.TempDir()))
+	assert.Equal(t, -1, code, out)
 }
 
 // stoppedAt makes a run that is as if it had been killed when it had a checkpoint of

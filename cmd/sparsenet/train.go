@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/signal"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,8 +56,8 @@ func newTrainCommand() *cobra.Command {
 		Long: `Train a network. The default recipe is the paper's: batch 64, SGD with Nesterov
 momentum 0.9, weight decay 1e-4 on everything, learning rate 0.1 divided by 10
 after half and three quarters of the epochs, random crops and flips.
-Ctrl-C finishes the step, saves a checkpoint and exits with 0; --resume goes on
-with the same bits.`,
+Ctrl-C, SIGTERM or a closed terminal finishes the step, saves a checkpoint and exits
+with 0; --resume goes on with the same bits.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	f.net = addNetFlags(c)
@@ -92,6 +94,9 @@ func (f *trainFlags) run(cmd *cobra.Command) (err error) {
 		if err := checkScreen(cmd); err != nil {
 			return err
 		}
+	}
+	if f.out != "" {
+		signal.Ignore(syscall.SIGPIPE) // a reader that goes away does not end what the run directory keeps
 	}
 	plan, err := f.prepare()
 	if err != nil {
