@@ -31,9 +31,9 @@ type Metric struct {
 	Epoch           uint64    `json:"epoch"` // epochs finished
 	Step            uint64    `json:"step"`  // training steps done
 	LR              Number    `json:"lr"`
-	Loss            Number    `json:"loss"`     // mean cross-entropy in nats
-	Accuracy        Number    `json:"accuracy"` // share of images classified right, 0 to 1
-	ImagesPerSecond Number    `json:"images_per_second"`
+	Loss            Number    `json:"loss"`                  // mean cross-entropy in nats
+	Accuracy        Number    `json:"accuracy"`              // share of images classified right, 0 to 1
+	ImagesPerSecond Number    `json:"images_per_second"`     // of the last few steps, the epoch, or the evaluation
 	GradNorm        Number    `json:"grad_norm,omitzero"`    // Euclidean norm over all parameters
 	DeviceBytes     uint64    `json:"device_bytes,omitzero"` // memory that the device handed out
 	LossScale       Number    `json:"loss_scale,omitzero"`   // of the next step but one; float16 only

@@ -55,7 +55,7 @@ type Trainer struct {
 	steps pipeline[flight]
 	sums  sums // of the update
 	saver saver
-	last  time.Time // when the last step ended
+	speed speed
 
 	restarted   bool   // after a loss of the device
 	restartedAt uint64 // the step of the checkpoint
@@ -67,7 +67,7 @@ type Progress struct {
 	Step                  uint64 // updates done
 	Rate                  float64
 	Loss                  float64 // of this step
-	ImagesPerSecond       float64 // of this step
+	ImagesPerSecond       float64 // of the last few steps
 	Skipped               uint64  // updates left out so far, since the scaled gradient was not finite
 }
 
@@ -217,7 +217,7 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 	}
 	e := Epoch{Rate: t.rate(max(1, int(first))-1, n)}
 	start := time.Now()
-	t.last = start
+	t.speed = speed{last: start}
 	if err := t.batches(ctx, batches, &e); err != nil {
 		t.steps.abandon()
 		return e, t.explain(err)
@@ -358,9 +358,7 @@ func (t *Trainer) landed(f flight, r sparsenet.Result, err error) error {
 		return nil
 	}
 	t.state.Step++
-	now := time.Now()
-	loss, speed := s.loss/float64(f.parts), float64(s.images)/now.Sub(t.last).Seconds()
-	t.last = now
+	loss, speed := s.loss/float64(f.parts), t.speed.landed(time.Now(), s.images)
 	if t.Progress != nil {
 		t.Progress(Progress{int(t.state.Epoch), f.batch + 1, f.batches, t.state.Step, f.rate, loss, speed, t.state.LossScale.Skipped})
 	}
