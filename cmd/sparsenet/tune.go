@@ -188,7 +188,11 @@ func writeTuned(w io.Writer, f *tune.File, path string) error {
 		}
 		text.WriteString(")\n")
 	}
-	fmt.Fprintf(&text, "step: %.1f ms as the %s class chooses, %.1f ms with the fastest candidates", f.Step.Class, f.Class, f.Step.Tuned)
+	if f.Step.Class == 0 {
+		fmt.Fprintf(&text, "step: the %s class chooses the fastest candidates already", f.Class)
+	} else {
+		fmt.Fprintf(&text, "step: %.1f ms as the %s class chooses, %.1f ms with the fastest candidates", f.Step.Class, f.Class, f.Step.Tuned)
+	}
 	if !f.Step.Kept {
 		text.WriteString(": not faster, so the file has the choice of the class")
 	}

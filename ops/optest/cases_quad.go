@@ -94,10 +94,17 @@ func (s convShape) widened(c Case) Case {
 	return c
 }
 
-func widen(w *Want) {
+func widen(w *Want) { widenBy(4, w) }
+
+// widenTaps is widen for weight gradients of 3x3 convolutions: of the taps between a
+// pair of channels each gets the largest magnitude. It matters where few pixels of
+// an input pass the ReLU, and the sums have few terms.
+func widenTaps(w *Want) { widenBy(9, w) }
+
+func widenBy(n int, w *Want) {
 	w.Tolerance = Tolerance{C: winogradSlack}
-	for q := 0; q < len(w.Mag); q += 4 {
-		copy(w.Mag[q:q+4], slices.Repeat([]float64{slices.Max(w.Mag[q : q+4])}, 4))
+	for q := 0; q < len(w.Mag); q += n {
+		copy(w.Mag[q:q+n], slices.Repeat([]float64{slices.Max(w.Mag[q : q+n])}, n))
 	}
 }
 
@@ -118,7 +125,7 @@ func quadData(s convShape, seed, limit uint64, acc bool) Case {
 // it can, and the merge of them.
 func measured(s convShape, o convOptions) Case {
 	forward := convForward(s, o)
-	if o.class == ops.Quad {
+	if o.class == ops.Quad || o.form == ops.QuadForm {
 		forward = s.widened(forward)
 	}
 	y := forward.Out[0]

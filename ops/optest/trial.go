@@ -105,8 +105,11 @@ func (t *Trial) reduced(v ops.Variant) Case {
 	default:
 		c = measured(s, o)
 	}
-	if v == ops.QuadForm && t.Role == ops.DataRole {
+	switch {
+	case v == ops.QuadForm && t.Role == ops.DataRole:
 		c = s.widened(c)
+	case v == ops.QuadForm && t.Role == ops.WeightsRole && s.g.R == 3:
+		widenTaps(&c.Out[0])
 	}
 	if half {
 		c = inPrecision(t.Precision, c)

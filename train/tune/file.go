@@ -46,11 +46,12 @@ type File struct {
 	path string // that it was read from
 }
 
-// A Step compares whole steps.
+// A Step compares whole steps. Its times are 0 where the class had chosen the fastest
+// candidates already.
 type Step struct {
-	Class float64 `json:"class_ms"` // median, with the choices of the class
-	Tuned float64 `json:"tuned_ms"` // and with the fastest candidates
-	Kept  bool    `json:"kept"`     // the tuned step was not slower; else the tasks have the choices of the class
+	Class float64 `json:"class_ms,omitempty"` // median, with the choices of the class
+	Tuned float64 `json:"tuned_ms,omitempty"` // and with the fastest candidates
+	Kept  bool    `json:"kept"`               // the tuned step was not slower; else the tasks have the choices of the class
 }
 
 // An Entry is a task, or a family of tasks, and its variant.

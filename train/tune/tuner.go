@@ -300,6 +300,10 @@ func (t *Tuner) file() *File {
 // judge compares whole steps, and takes the fastest candidates back if they do not
 // make a faster step.
 func (t *Tuner) judge(ctx context.Context, f *File) error {
+	if t.nothingNew(f) {
+		f.Step.Kept = true
+		return nil
+	}
 	tuned, err := t.network(f.Tuning())
 	if err != nil {
 		return err
@@ -314,6 +318,16 @@ func (t *Tuner) judge(ctx context.Context, f *File) error {
 		f.Tasks[i].Variant = t.tasks[i].Variant
 	}
 	return nil
+}
+
+// nothingNew reports whether the class has chosen the fastest candidates already.
+func (t *Tuner) nothingNew(f *File) bool {
+	for i, q := range t.tasks {
+		if f.Tasks[i].Variant != q.Variant {
+			return false
+		}
+	}
+	return true
 }
 
 // turns times whole steps of the two networks in turn.
