@@ -38,10 +38,10 @@ func newPredictCommand() *cobra.Command {
 		Use:   "predict FILE|DIR|-...",
 		Short: "Classify images with a trained model",
 		Long: `Prints the most likely classes of images: PNG, JPEG, WebP, BMP or GIF files, all
-those in a directory and below it, or standard input (-). They are scaled and
-cropped to the size of the training images and normalised as those were; the
-checkpoint says how. Files that cannot be read are named on standard error and
-counted; then the exit status is 1.
+those in a directory and below it, or standard input (-). They are turned as their
+Exif orientation says, scaled and cropped to the size of the training images, and
+normalised as those were; the checkpoint says how. Files that cannot be read are
+named on standard error and counted; then the exit status is 1.
 
 --features adds the vector before the classifier. With --json there is one JSON
 object on each line.`,

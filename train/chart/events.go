@@ -50,7 +50,7 @@ func (e *Events) Write(m train.Metric) {
 		{"loss", float64(m.Loss)}, {"accuracy", float64(m.Accuracy)}, {"learning_rate", float64(m.LR)},
 		{"images_per_second", float64(m.ImagesPerSecond)}, {"gradient_norm", float64(m.GradNorm)},
 	} {
-		if v.value == 0 && v.tag == "gradient_norm" {
+		if v.value == 0 && (v.tag == "gradient_norm" || v.tag == "learning_rate" && m.Kind == train.KindTest) {
 			continue // evaluations have none
 		}
 		var value []byte

@@ -47,6 +47,7 @@ func TestEvents(t *testing.T) {
 	require.NoError(t, err)
 	e.Write(train.Metric{Time: time.Unix(1700000001, 0), Kind: train.KindStep, Step: 7, Loss: 0.5, Accuracy: 0.25, LR: 0.1, GradNorm: 2})
 	e.Write(train.Metric{Kind: train.KindValid, Step: 8, Loss: train.Number(math.NaN())})
+	e.Write(train.Metric{Kind: train.KindTest, Step: 8})
 	require.NoError(t, e.Close())
 	require.NoError(t, e.Close())
 	_, err = OpenEvents(dir, time.Unix(1700000000, 5))
@@ -65,7 +66,7 @@ func TestEvents(t *testing.T) {
 		events = append(events, fields(t, data))
 		b = b[16+n:]
 	}
-	require.Len(t, events, 3)
+	require.Len(t, events, 4)
 	assert.Equal(t, "brain.Event:2", string(events[0][3][0].([]byte)))
 	assert.Equal(t, math.Float64bits(1700000001), events[1][1][0])
 	assert.Equal(t, uint64(7), events[1][2][0])
@@ -75,6 +76,7 @@ func TestEvents(t *testing.T) {
 	assert.Equal(t, "step/loss", string(first[1][0].([]byte)))
 	assert.Equal(t, math.Float32bits(0.5), first[2][0])
 	assert.Len(t, fields(t, events[2][5][0].([]byte))[1], 4)
+	assert.Len(t, fields(t, events[3][5][0].([]byte))[1], 3, "no learning rate")
 }
 
 // The published value: crc32c of "123456789" is 0xe3069283.
