@@ -145,7 +145,7 @@ func TestModels(t *testing.T) {
 
 	out, _, code := execute(t, "models")
 	assert.Equal(t, exitSuccess, code)
-	assert.Regexp(t, `sparse-40-24 +10 +748,522 +312.1 +123 +[0-9.]+ +0.76M \(100 classes\) +757,252 +equal +24.65\n`, out)
+	assert.Regexp(t, `sparse-40-24 +10 +748,522 +312.1 +123 +[0-9.]+ +0.76M \(100 classes\) +757,252 +equal +24.65 +5.47\n`, out)
 	assert.Regexp(t, `sparse-bc-100-32x64x128 .* 17,339,780 +off `, out)
 	assert.Contains(t, out, "sparse-bc-100-32x64x128: nothing natural")
 }

@@ -40,7 +40,8 @@ func newModelsCommand() *cobra.Command {
 		Short: "The presets, with their counts and what was published about them",
 		Long: `Lists the presets. Published counts stand beside ours for the number of classes
 that they were printed for; "equal" means to every printed digit. The published
-error is that of CIFAR-100 with augmentation, or of ImageNet, top-1. MiB is what
+error is that of CIFAR-100 with augmentation, or of ImageNet, top-1; C10 % is that
+of CIFAR-10. MiB is what
 training takes at batch 64; "-" if a network can be counted only (the 3x3 head of
 the paper's ImageNet counts; a parameter larger than a bound range). Other names of the same form are presets too, for
 example sparse-64-8 or powers3-100-24.`,
@@ -99,13 +100,13 @@ func buildPreset(name string) (*sparsenet.Graph, error) {
 
 func writeModels(w io.Writer, models []model) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "preset\tclasses\tparameters\tMMACs\tlinks\tMiB\tpublished\tours\tverdict\terror %")
+	fmt.Fprintln(t, "preset\tclasses\tparameters\tMMACs\tlinks\tMiB\tpublished\tours\tverdict\terror %\tC10 %")
 	for _, m := range models {
 		fmt.Fprintf(t, "%s\t%d\t%s\t%.1f\t%d\t%s", m.Name, m.Classes, sparsenet.Thousands(m.Parameters), float64(m.MACs)/1e6, m.Links, m.MiB())
 		if p := m.Published; p != nil {
-			fmt.Fprintf(t, "\t%v\t%s\t%s\t%s\n", p.Published, ours(p), verdict(p), errorRate(p.Error))
+			fmt.Fprintf(t, "\t%v\t%s\t%s\t%s\t%s\n", p.Published, ours(p), verdict(p), errorRate(p.Error), errorRate(p.Error10))
 		} else {
-			fmt.Fprintln(t, "\t-\t-\t-\t-")
+			fmt.Fprintln(t, "\t-\t-\t-\t-\t-")
 		}
 	}
 	for _, m := range models {

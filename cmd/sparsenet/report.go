@@ -148,6 +148,9 @@ func facts(i runInfo, g *sparsenet.Graph) []chart.Fact {
 		{Name: "images", Value: imagesText(i.Recipe)},
 		{Name: "engine", Value: i.Engine + ", maps of " + i.Precision},
 	}
+	if text := publishedError(g.Config.Name(), i.Data.Name); text != "" {
+		list = append(list, chart.Fact{Name: "published", Value: text})
+	}
 	if len(i.Starts) == 0 {
 		return list
 	}
@@ -158,6 +161,17 @@ func facts(i runInfo, g *sparsenet.Graph) []chart.Fact {
 		{Name: "commit", Value: commitOf(s.Build)},
 		{Name: "started", Value: s.Time.Format(time.RFC3339)},
 	}...)
+}
+
+// publishedError says what others reached with the network on the data set, "" if
+// nothing was published.
+func publishedError(network, dataset string) string {
+	p, ok := sparsenet.PublishedFor(network)
+	e := map[string]float64{"cifar10": p.Error10, "cifar100": p.Error}[dataset]
+	if !ok || e == 0 {
+		return ""
+	}
+	return fmt.Sprintf("error %s %% on %s, with augmentation, after 300 epochs", errorRate(e), dataset)
 }
 
 // recipeText says how a run trains.

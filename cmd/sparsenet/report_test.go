@@ -57,6 +57,16 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// What was published stands beside what was reached, on the same data.
+func TestPublishedError(t *testing.T) {
+	assert.Equal(t, "error 5.47 % on cifar10, with augmentation, after 300 epochs", publishedError("sparse-40-24", "cifar10"))
+	assert.Contains(t, publishedError("sparse-40-24", "cifar100"), "error 24.65 %")
+	assert.Empty(t, publishedError("sparse-40-24", "fashion-mnist"))
+	assert.Empty(t, publishedError("sparse-100-24", "cifar10"))
+	assert.Empty(t, publishedError("imagenet-dense-121-32", "cifar10"))
+	assert.Empty(t, publishedError("custom", "cifar10"))
+}
+
 func TestShellLine(t *testing.T) {
 	assert.Equal(t, `sparsenet train --out 'a b' '' 'it'\''s' --lr 0.1`, shellLine([]string{"sparsenet", "train", "--out", "a b", "", "it's", "--lr", "0.1"}))
 }

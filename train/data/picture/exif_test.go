@@ -117,3 +117,15 @@ func TestDamagedOrientation(t *testing.T) {
 	assert.Equal(t, upright, orientationOf(far))
 	assert.Equal(t, 6, orientationOf(whole[10:]))
 }
+
+// FuzzOrientation: whatever a file says, it has one of the eight orientations.
+func FuzzOrientation(f *testing.F) {
+	for _, segment := range [][]byte{exif(binary.LittleEndian, 6), exif(binary.BigEndian, 3), exif(binary.BigEndian, 0)} {
+		f.Add(append([]byte{0xff, 0xd8}, segment...))
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		if o := orientation(file); o < 1 || o > 8 {
+			t.Error(o)
+		}
+	})
+}
