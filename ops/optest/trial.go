@@ -39,7 +39,7 @@ type Trial struct {
 
 // Limits of a trial.
 const (
-	trialTerms = 16 << 20  // products of step 1
+	trialTerms = 4 << 20   // products of step 1
 	trialBytes = 256 << 20 // of a map in step 2
 )
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"sync"
 
 	"sparsevk/gpu"
 	"sparsevk/ops"
@@ -236,6 +238,24 @@ func (t *Trial) outputs(dev *gpu.Device, v ops.Variant, share uint32, absolute b
 	return out, nil
 }
 
+// normalCount is a prime, so that no plane of a map repeats another.
+const normalCount = 1_000_003
+
+// manyNormals are normally distributed.
+var manyNormals = sync.OnceValue(func() []float32 {
+	r, values := NewRand(601), make([]float32, normalCount)
+	for i := range values {
+		values[i] = float32(r.NormFloat64())
+	}
+	return values
+})
+
+// normals returns the random values of input n, which repeats them.
+func normals(n int) []float32 {
+	at := (n + 1) * 7919 % normalCount
+	return slices.Concat(manyNormals()[at:], manyNormals()[:at])
+}
+
 // upload fills what the steps read, and what they shall write with NaN.
 func (o *wholeOp) upload(mem *record.Memory, absolute bool) error {
 	for i, b := range o.env.Tables.Blocks {
@@ -243,17 +263,18 @@ func (o *wholeOp) upload(mem *record.Memory, absolute bool) error {
 			return err
 		}
 	}
-	r := NewRand(601)
-	for _, in := range o.in {
+	for n, in := range o.in {
+		pattern := in.pattern
+		if pattern == nil {
+			pattern = normals(n)
+		}
 		values := make([]float32, in.view.Elems())
-		for i := range values {
-			if in.pattern != nil {
-				values[i] = in.pattern[i%len(in.pattern)]
-				continue
-			}
-			values[i] = float32(r.NormFloat64())
-			if absolute && in.factor {
-				values[i] = float32(math.Abs(float64(values[i])))
+		for at := 0; at < len(values); {
+			at += copy(values[at:], pattern)
+		}
+		if absolute && in.factor {
+			for i, x := range values {
+				values[i] = float32(math.Abs(float64(x)))
 			}
 		}
 		if err := mem.UploadFloats(in.view, values); err != nil {
