@@ -133,12 +133,18 @@ func (f *tuneFlags) run(cmd *cobra.Command) (err error) {
 	if err := file.Save(f.out); err != nil {
 		return err
 	}
+	if wantsJSON(cmd) {
+		return printJSON(cmd, file)
+	}
 	return writeTuned(cmd.OutOrStdout(), file, f.out)
 }
 
 // tuner returns what tunes, telling cmd's output how it goes.
 func (f *tuneFlags) tuner(cmd *cobra.Command, d *gpu.Device, g *sparsenet.Graph, o sparsenet.Options) *tune.Tuner {
 	w, told := cmd.OutOrStdout(), map[string]bool{}
+	if wantsJSON(cmd) { // the file alone
+		w = io.Discard
+	}
 	i := d.Info()
 	fmt.Fprintf(w, "%s, %s, batch %d on %s (%s), %s kernels\n", g.Config.Name(), engineText(string(o.Engine), o.Precision.String()), o.Batch, i.Name, driverName(i), o.Class)
 	p := newProgress(cmd)
