@@ -128,7 +128,7 @@ func (r *Run) SaveBest(s State, tensors []safetensors.Tensor) (string, error) {
 // kept adds to an error of writing which checkpoint there is to go on from.
 func (r *Run) kept(err error) error {
 	if steps, listing := listSteps(r.Dir); listing == nil && len(steps) > 0 {
-		return fmt.Errorf("%w; kept is %s", err, steps[0].path)
+		return fmt.Errorf("%w; kept is %s, from which --resume goes on", err, steps[0].path)
 	}
 	return fmt.Errorf("%w; no checkpoint is kept", err)
 }

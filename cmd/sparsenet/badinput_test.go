@@ -204,7 +204,7 @@ func TestTrainEvalAndTheirFiles(t *testing.T) {
 	failsAtLength(t, eval+model+" --growth 3", model, "has shape", "another network")
 	fails(t, exitFailure, eval+filepath.Join(dir, "nothing"), "nothing", "no such file")
 	failsAtLength(t, "train"+tinyFlags(data)+"--growth 3 --init "+model, model, "another network")
-	fails(t, exitFailure, strings.Replace(train, "--growth 2", "--growth 3", 1)+" --resume", "network was", "use the same, or --force")
+	fails(t, exitFailure, strings.Replace(train, "--growth 2", "--growth 3", 1)+" --resume", "network was", "--force is no help", "use the same, or another run directory")
 	fails(t, exitFailure, train+" --resume --lr 0.2", "schedule was", "--force")
 	fails(t, exitFailure, "train"+tinyFlags(data)+"--resume --out "+t.TempDir(), "no checkpoint", "start the run without resuming")
 

@@ -194,7 +194,7 @@ func TestDiskFillsUp(t *testing.T) {
 	for _, halves := range []int{7, 12} { // as there is more room, it fails at another file
 		code, out := r.start(t, halves > 7).end()
 		assert.Equal(t, exitFailure, code)
-		assert.Regexp(t, `(?m)^sparsenet: .*no space left on device; kept is .*step-0000000000\d\d.safetensors$`, out)
+		assert.Regexp(t, `(?m)^sparsenet: .*no space left on device; kept is .*step-0000000000\d\d.safetensors, from which --resume goes on$`, out)
 		_, found := r.step(t)
 		require.True(t, found)
 		require.NoError(t, mount(syscall.MS_REMOUNT, halves))

@@ -306,6 +306,7 @@ func (f *trainFlags) test(cmd *cobra.Command, t *train.Trainer, p *trainPlan, sh
 	}
 	score, confusion, err := t.ScoreClasses(cmd.Context(), data.Loader{Set: p.test, Size: p.recipe.Batch})
 	if errors.Is(err, context.Canceled) {
+		show.say("stopped in the test, which 'sparsenet eval' does too")
 		return nil
 	}
 	if err == nil {

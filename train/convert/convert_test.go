@@ -6,6 +6,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -171,6 +173,11 @@ func TestMismatch(t *testing.T) {
 	} {
 		assert.Contains(t, err.Error(), s)
 	}
+	bad.Missing = slices.Repeat([]string{"a [1]"}, 11)
+	assert.Equal(t, mismatchLines, strings.Count(bad.Error(), "missing: a [1]\n"))
+	assert.Contains(t, bad.Error(), "11 missing")
+	assert.Contains(t, bad.Error(), "missing: 3 more\n")
+	assert.NotContains(t, bad.Error(), "wrong: 0 more")
 }
 
 func product(shape []int) int {

@@ -54,7 +54,11 @@ type Mismatch struct {
 	Missing, Unexpected, Wrong []string
 }
 
-// Error counts what is missing, unexpected and of the wrong kind, and lists it.
+// mismatchLines is how many tensors of a kind the text of a Mismatch names. Of another
+// network's file hundreds are wrong, and no more is learned of them.
+const mismatchLines = 8
+
+// Error counts what is missing, unexpected and of the wrong kind, and lists the first.
 func (e *Mismatch) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "convert: the tensors are not those of %s (%s names): %d missing, %d unexpected, %d of the wrong kind; is it another network?",
@@ -63,8 +67,11 @@ func (e *Mismatch) Error() string {
 		what string
 		list []string
 	}{{"missing", e.Missing}, {"unexpected", e.Unexpected}, {"wrong", e.Wrong}} {
-		for _, line := range part.list {
+		for _, line := range part.list[:min(len(part.list), mismatchLines)] {
 			fmt.Fprintf(&b, "\n  %s: %s", part.what, line)
+		}
+		if more := len(part.list) - mismatchLines; more > 0 {
+			fmt.Fprintf(&b, "\n  %s: %d more", part.what, more)
 		}
 	}
 	return b.String()
