@@ -102,20 +102,52 @@ func (d *Device) Pipeline(s Shader, spec []uint32) (*Pipeline, error) {
 	if err := d.usable(); err != nil {
 		return nil, err
 	}
+	key := specKey(spec)
+	m, lay, err := d.prepare(&s, spec)
+	if err != nil {
+		return nil, err
+	}
+	if p := d.built(m, key); p != nil {
+		return p, nil
+	}
+	p, err := d.build(&s, spec, m, lay)
+	if err != nil {
+		return nil, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	m := d.modules[s.Name]
-	if m != nil && !bytes.Equal(m.code, s.Code) {
-		return nil, fmt.Errorf("gpu: shader %s: two modules have this name, of %d and %d bytes", s.Name, len(m.code), len(s.Code))
+	d.compile += p.built
+	if first := m.pipes[key]; first != nil { // another goroutine built it meanwhile
+		d.dev.DestroyPipeline(p.h)
+		return first, nil
 	}
-	key := specKey(spec)
-	if m != nil && m.pipes[key] != nil {
-		return m.pipes[key], nil
+	m.pipes[key] = p
+	return p, nil
+}
+
+// built returns a pipeline of m, or nil.
+func (d *Device) built(m *module, key string) *Pipeline {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return m.pipes[key]
+}
+
+// prepare returns the module and the layout of s, if the device allows it.
+func (d *Device) prepare(s *Shader, spec []uint32) (*module, *layout, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if m := d.modules[s.Name]; m != nil && !bytes.Equal(m.code, s.Code) {
+		return nil, nil, fmt.Errorf("gpu: shader %s: two modules have this name, of %d and %d bytes", s.Name, len(m.code), len(s.Code))
 	}
-	if err := d.checkShader(&s, spec); err != nil {
-		return nil, fmt.Errorf("gpu: shader %s %v: %w", s.Name, spec, err)
+	if err := d.checkShader(s, spec); err != nil {
+		return nil, nil, fmt.Errorf("gpu: shader %s %v: %w", s.Name, spec, err)
 	}
-	return d.build(&s, spec, key)
+	m, err := d.module(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	lay, err := d.layout(s)
+	return m, lay, err
 }
 
 func specKey(spec []uint32) string {
@@ -126,28 +158,19 @@ func specKey(spec []uint32) string {
 	return string(k)
 }
 
-// build makes the pipeline; d.mu is held.
-func (d *Device) build(s *Shader, spec []uint32, key string) (*Pipeline, error) {
-	m, err := d.module(s)
-	if err != nil {
-		return nil, err
-	}
-	lay, err := d.layout(s)
-	if err != nil {
-		return nil, err
-	}
+// build makes the pipeline. Drivers compile here, for seconds; several goroutines
+// may do so at once.
+func (d *Device) build(s *Shader, spec []uint32, m *module, lay *layout) (*Pipeline, error) {
 	start := time.Now()
 	h, r := d.dev.NewPipeline(d.cache, m.h, lay.h, spec, d.statistics)
 	built := time.Since(start)
-	d.compile += built
 	if err := d.check("vkCreateComputePipelines", r, fmt.Sprintf("shader %s %v", s.Name, spec)); err != nil {
 		return nil, err
 	}
-	p := &Pipeline{d: d, h: h, lay: lay, name: s.Name, types: s.Bindings, push: s.PushBytes, spec: slices.Clone(spec), built: built}
-	m.pipes[key] = p
-	return p, nil
+	return &Pipeline{d: d, h: h, lay: lay, name: s.Name, types: s.Bindings, push: s.PushBytes, spec: slices.Clone(spec), built: built}, nil
 }
 
+// module returns the module of s; d.mu is held.
 func (d *Device) module(s *Shader) (*module, error) {
 	if m := d.modules[s.Name]; m != nil {
 		return m, nil
@@ -161,6 +184,7 @@ func (d *Device) module(s *Shader) (*module, error) {
 	return m, nil
 }
 
+// layout returns the layout of s; d.mu is held.
 func (d *Device) layout(s *Shader) (*layout, error) {
 	key := fmt.Sprint(s.PushBytes, s.Bindings)
 	if l := d.layouts[key]; l != nil {

@@ -21,6 +21,23 @@ func (o Options) For(dev *gpu.Device) Options {
 	return o
 }
 
+// CompileAhead has the driver compile what a step of n needs, on several cores at
+// once. Without it the first step waits for one pipeline after the other; programs
+// call it before Open. Like Open it refuses a plan that cannot fit.
+func (n *Network) CompileAhead(dev *gpu.Device) error {
+	if err := n.fits(dev); err != nil {
+		return err
+	}
+	p := n.Train
+	if p == nil {
+		p = n.Eval
+	}
+	if err := record.CompileAhead(dev, p.Steps()); err != nil {
+		return fmt.Errorf("sparsenet: %w", err)
+	}
+	return nil
+}
+
 // Choices returns what computes each kind and shape of convolution of n.
 func (n *Network) Choices() []ops.Choice { return n.env.Choices() }
 

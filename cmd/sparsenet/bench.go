@@ -173,7 +173,11 @@ func (f *benchFlags) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	m, err := n.Open(d, 1)
+	open := openModel
+	if f.compile { // what each pipeline costs by itself
+		open = (*sparsenet.Network).Open
+	}
+	m, err := open(n, d, 1)
 	if err != nil {
 		return err
 	}

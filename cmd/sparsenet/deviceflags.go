@@ -64,6 +64,14 @@ func (f *deviceFlags) kernels(o sparsenet.Options, d *gpu.Device) sparsenet.Opti
 	return o
 }
 
+// openModel puts n on a device, on which the driver compiles on all cores.
+func openModel(n *sparsenet.Network, d *gpu.Device, seed uint64) (*sparsenet.Model, error) {
+	if err := n.CompileAhead(d); err != nil {
+		return nil, err
+	}
+	return n.Open(d, seed)
+}
+
 // engineFlag chooses the engine.
 type engineFlag string
 

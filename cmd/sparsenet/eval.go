@@ -71,7 +71,7 @@ func (f *evalFlags) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	m, err := n.Open(d, 0)
+	m, err := openModel(n, d, 0)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func (w *machine) open() (err error) {
 	if err := allowed(w.notes, w.dev, n, f); err != nil {
 		return err
 	}
-	w.model, err = n.Open(w.dev, f.seed)
+	w.model, err = openModel(n, w.dev, f.seed)
 	return err
 }
 

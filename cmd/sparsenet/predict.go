@@ -86,7 +86,7 @@ func (f *predictFlags) run(cmd *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	if p.model, err = n.Open(d, 0); err != nil {
+	if p.model, err = openModel(n, d, 0); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.model.Close()) }()

@@ -54,7 +54,7 @@ func lower(dev *gpu.Device, m *Memory, s *ops.Step) (gpu.Dispatch, error) {
 		return gpu.Dispatch{}, fmt.Errorf("%d arguments for the %d bindings of %s", len(s.Args), len(k.Bindings), k.Name)
 	}
 	k := s.Code()
-	p, err := pipeline(dev, k, s.Spec, s.Shared)
+	p, err := dev.Pipeline(specialised(k, s.Spec, s.Shared), s.Spec)
 	if err != nil {
 		return gpu.Dispatch{}, err
 	}
@@ -79,17 +79,35 @@ func lower(dev *gpu.Device, m *Memory, s *ops.Step) (gpu.Dispatch, error) {
 
 // Pipeline returns the pipeline of k with the specialization constants spec.
 func Pipeline(dev *gpu.Device, k *shaders.Kernel, spec []uint32) (*gpu.Pipeline, error) {
-	return pipeline(dev, k, spec, 0)
+	return dev.Pipeline(shader(k, spec), spec)
 }
 
-// pipeline is Pipeline for a kernel that takes so many bytes of shared memory under
+// CompileAhead has the driver compile what steps need before they are recorded, on
+// several cores at once (gpu.Device.CompileAhead).
+func CompileAhead(dev *gpu.Device, steps []ops.Step) error {
+	var all []gpu.Specialised
+	seen := map[string]bool{}
+	for i := range steps {
+		s, k := &steps[i], steps[i].Code()
+		if key := fmt.Sprint(k.Name, s.Spec); !seen[key] {
+			seen[key] = true
+			all = append(all, gpu.Specialised{Shader: specialised(k, s.Spec, s.Shared), Spec: s.Spec})
+		}
+	}
+	if err := dev.CompileAhead(all); err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	return nil
+}
+
+// specialised is shader for a kernel that takes so many bytes of shared memory under
 // spec; 0 is what it takes by default.
-func pipeline(dev *gpu.Device, k *shaders.Kernel, spec []uint32, shared uint32) (*gpu.Pipeline, error) {
+func specialised(k *shaders.Kernel, spec []uint32, shared uint32) gpu.Shader {
 	s := shader(k, spec)
 	if shared > 0 {
 		s.SharedBytes = shared
 	}
-	return dev.Pipeline(s, spec)
+	return s
 }
 
 // shader describes k to package gpu, which does not know package shaders.
