@@ -58,24 +58,31 @@ func (o *Conv) BackwardWeights() []Step {
 		dst = o.partial.All()
 	}
 	var steps []Step
-	for k0, dy := range starts(o.Env.runs(o.DY)) {
-		c0 := uint32(0)
-		for _, x := range o.Env.split(o.X) {
-			step := o.tileWeightStep
-			switch o.forms.weights {
-			case PlainForm:
-				step = o.weightStep
-			case QuadForm:
-				step = o.quadWeightStep
-			}
-			steps = append(steps, step(x, c0, dy, k0, dst))
-			c0 += x.C()
-		}
+	switch o.forms.weights {
+	case PlainForm:
+		steps = o.weightSteps(dst, o.weightStep)
+	case QuadForm:
+		steps = o.quadWeights(dst)
+	default:
+		steps = o.weightSteps(dst, o.tileWeightStep)
 	}
 	if o.partial != nil {
 		steps = append(steps, o.reduceStep())
 	}
 	return append(o.Part(WeightsRole, steps), o.biasSteps()...)
+}
+
+// weightSteps returns a step of the weight gradient for every part of X and of DY that can be bound.
+func (o *Conv) weightSteps(dst View, step func(x Planes, c0 uint32, dy View, k0 uint32, dst View) Step) []Step {
+	var steps []Step
+	for k0, dy := range starts(o.Env.runs(o.DY)) {
+		c0 := uint32(0)
+		for _, x := range o.Env.split(o.X) {
+			steps = append(steps, step(x, c0, dy, k0, dst))
+			c0 += x.C()
+		}
+	}
+	return steps
 }
 
 // weightStep returns the gradients between input channels x, from c0 on, and

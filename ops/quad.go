@@ -15,6 +15,7 @@ const maxTile = 12
 // some, a subgroup apart.
 type quadShape struct {
 	point, pool bool
+	few         bool   // 1x1: its convolutions are few, so that all widths share the pipelines that have a tail
 	units       uint32 // columns, or quads of the convolution's output
 	take        uint32 // units of an invocation
 	quads       uint32 // quads of an invocation per channel that it makes
@@ -57,6 +58,15 @@ func (s quadShape) gather() quadShape {
 	return s
 }
 
+// staged returns how the quad kernels cut the maps of a convolution with pooling
+// whose input is staged (quadStage): as of one without.
+func (s quadShape) staged() quadShape {
+	if s.pool {
+		s.pool, s.few, s.row = false, true, 1
+	}
+	return s
+}
+
 // groups returns the workgroups over all units; each is one subgroup.
 func (s quadShape) groups() uint32 { return ceilDiv(s.units, quadLanes*s.take) }
 
@@ -69,7 +79,7 @@ func (s quadShape) whole() bool { return s.units%(quadLanes*s.take) == 0 }
 // spec returns the specialization constants of quad.glsl and quad_point.glsl for
 // an invocation that makes outs channels, of which used are wanted, from inputs.
 func (s quadShape) spec(outs, used uint32, inputs ...uint32) []uint32 {
-	tail := !s.whole() || used < outs
+	tail := s.few || !s.whole() || used < outs
 	for _, n := range inputs {
 		tail = tail || s.point && n%4 != 0
 	}
@@ -82,15 +92,10 @@ const quadMost = 24
 // outs returns how many of k channels an invocation of a convolution makes;
 // those of a gather hold more of each and make fewer. Invocations that make more
 // share the loads of more channels, which cost about as much as four channels;
-// those beyond k are made for nothing. Pooled ones are few and compile slowly.
+// those beyond k are made for nothing.
 func (s quadShape) outs(k uint32, gather bool) uint32 {
 	step, most := uint32(4), uint32(12)
-	switch {
-	case s.pool && gather:
-		most = 4
-	case s.pool:
-		step, most = 8, 16
-	case s.point && !gather:
+	if s.point && !gather {
 		step, most = 8, quadMost
 	}
 	best := step
@@ -118,18 +123,15 @@ type quadConvStep struct {
 	shape quadShape
 	pack  *quadPack
 	job   int
-	x     Planes // the job's inputs
-	c0    uint32 // the first of their links
-	links *Block
+	quadPart
 	y     View
-	act   bool
 	acc   bool
 	tiles View // where to leave the statistics; the zero View: nowhere
 }
 
 func (q quadConvStep) step(label string) Step {
 	w, links, tiles := Planes{q.pack.view(q.job, q.job+1)}, Planes{q.links.All()}, Planes{q.y}
-	wbase, link, first := w.Base(w[0])/4, links.Base(links[0])/4+q.c0*LinkWords/4, uint32(0)
+	wbase, link, first := w.Base(w[0])/4, links.Base(links[0])/4+q.link*LinkWords/4, uint32(0)
 	measure := q.tiles.Block != nil
 	if measure {
 		tiles = Planes{q.tiles}
@@ -145,9 +147,6 @@ func (q quadConvStep) step(label string) Step {
 		s.Args = append(s.Args, Planes{q.y})
 	}
 	if q.shape.point {
-		if q.shape.pool { // pooled ones are few: all widths share the pipeline that has a tail
-			s.Spec[3] = 1
-		}
 		s.Spec = append(s.Spec, flag(q.act), flag(measure))
 		s.Kernel, s.Push = q.point(wbase, link, first)
 		s.MACs = q.y.Elems() * uint64(q.x.C())
@@ -171,7 +170,7 @@ func (q quadConvStep) taps(w, link, tiles uint32) (*shaders.Kernel, any) {
 }
 
 func (q quadConvStep) point(w, link, tiles uint32) (*shaders.Kernel, any) {
-	p := shaders.QuadPointFwdPush{Quads: q.shape.units, Row: q.shape.row, C: q.x.C(), K: q.y.C(), W: w, Link: link, Tiles: tiles, Y: where(q.y)}
+	p := shaders.QuadPointFwdPush{Quads: q.shape.units, C: q.x.C(), K: q.y.C(), W: w, Link: link, Tiles: tiles, Y: where(q.y)}
 	if q.acc {
 		acc := shaders.QuadPointFwdAccPush(p)
 		return &shaders.QuadPointFwdAcc, &acc

@@ -6,14 +6,19 @@ import "math"
 type quadConv struct {
 	shape quadShape
 	pack  *quadPack
+	stage *quadStage // of a transition
 }
 
 // newQuadConv returns the quad form of o's forward, which cuts maps as s says.
 func newQuadConv(o *Conv, s quadShape) *quadConv {
-	outs := s.outs(o.K(), false)
+	q := &quadConv{shape: s.staged(), stage: newQuadStage(o, "/pooled")}
+	outs, parts := q.shape.outs(o.K(), false), o.Env.segments(o.X)
+	if q.stage != nil {
+		parts += int(ceilDiv(o.C(), q.stage.z.C))
+	}
 	blocks := ceilDiv(o.K(), outs)
-	pack := newQuadPack(o.Env, o.Label+"/fwd", s, outs, blocks*o.C(), int(blocks)*o.Env.segments(o.X))
-	return &quadConv{shape: s, pack: pack}
+	q.pack = newQuadPack(o.Env, o.Label+"/fwd", s, outs, blocks*o.C(), int(blocks)*parts)
+	return q
 }
 
 // measure makes the block for the statistics, if they are wanted and if the tiles
@@ -27,21 +32,21 @@ func (o *Conv) measure() {
 
 // quadForward reads X, Links and W and writes Y and, if it measures, Tiles.
 func (o *Conv) quadForward() []Step {
-	q, segments := o.quad, o.Env.split(o.X)
+	q, parts := o.quad, o.quadParts(o.quad.stage)
 	row, taps, outs := o.C()*o.taps(), o.taps(), o.quad.pack.outs
 	var jobs []packJob
 	var steps []quadConvStep
-	for k0 := uint32(0); k0 < o.K(); k0 += outs {
-		k1, c0 := min(o.K(), k0+outs), uint32(0)
-		for i, x := range segments {
-			s := quadConvStep{shape: q.shape, pack: q.pack, job: len(jobs), x: x, c0: c0, links: o.Links, y: o.Y.Slice(k0, k1), act: o.Act, acc: i > 0}
-			if o.Tiles != nil && i == len(segments)-1 {
+	for i, part := range parts {
+		for k0 := uint32(0); k0 < o.K(); k0 += outs {
+			k1 := min(o.K(), k0+outs)
+			s := quadConvStep{quadPart: part, shape: q.shape, pack: q.pack, job: len(jobs), y: o.Y.Slice(k0, k1), acc: i > 0}
+			if o.Tiles != nil && i == len(parts)-1 {
 				s.tiles = o.Tiles.View(k0, k1)
 			}
-			w := o.W.Slice(k0*row+c0*taps, (k1-1)*row+(c0+x.C())*taps)
-			jobs = append(jobs, packJob{w: w, in: taps, out: row, inputs: x.C(), outputs: k1 - k0})
+			w := o.W.Slice(k0*row+part.c0*taps, (k1-1)*row+(part.c0+part.x.C())*taps)
+			jobs = append(jobs, packJob{w: w, in: taps, out: row, inputs: part.x.C(), outputs: k1 - k0})
 			steps = append(steps, s)
-			c0 += x.C()
+			part.before = nil
 		}
 	}
 	return q.pack.run(o.Env, o.Label+"/quad_fwd", jobs, steps)
@@ -52,7 +57,7 @@ func (p *quadPack) run(e *Env, label string, jobs []packJob, steps []quadConvSte
 	p.pack(jobs)
 	out := p.steps(e)
 	for _, s := range steps {
-		out = append(out, s.step(label))
+		out = append(append(out, s.before...), s.step(label))
 	}
 	return out
 }
@@ -90,7 +95,7 @@ func (d *quadData) steps(e *Env, label string, r Reader, dx View, acc bool) []St
 	for c0 := uint32(0); c0 < dx.C(); c0 += d.pack.outs {
 		c1, k0 := min(dx.C(), c0+d.pack.outs), uint32(0)
 		for i, seg := range e.split(dy) {
-			steps = append(steps, quadConvStep{shape: d.shape, pack: d.pack, job: len(jobs), x: seg, c0: k0, links: d.links,
+			steps = append(steps, quadConvStep{quadPart: quadPart{x: seg, links: d.links, link: k0}, shape: d.shape, pack: d.pack, job: len(jobs),
 				y: dx.Slice(c0, c1), acc: acc || i > 0})
 			jobs = append(jobs, r.turned(k0, seg.C(), r.C0+c0, c1-c0))
 			k0 += seg.C()

@@ -7,10 +7,11 @@ import "sparsevk/shaders"
 // lanes, in steps. 1x1: planes into steps of eight quads, for wide groups of eight
 // input channels at once.
 type quadWgrad struct {
-	outs          uint32 // output channels of an invocation
-	quads, strips uint32 // 3x3: quads of a strip, strips of all images
-	wide          uint32 // 1x1: groups of input channels
-	steps, splits uint32 // steps of a split, splits
+	outs          uint32     // output channels of an invocation
+	quads, strips uint32     // 3x3: quads of a strip, strips of all images
+	wide          uint32     // 1x1: groups of input channels
+	steps, splits uint32     // steps of a split, splits
+	stage         *quadStage // of a transition
 }
 
 const (
@@ -26,8 +27,8 @@ func newQuadWgrad(o *Conv) quadWgrad {
 	q, steps := quadWgrad{}, uint32(0)
 	if o.R == 1 {
 		q.outs, q.wide = evenly(o.K(), maxTile), evenly(ceilDiv(o.C(), quadLanes), quadWgradWide)
-		if o.Pool { // four loads for one: little is gained by sharing the rest, and wide code compiles for seconds
-			q.wide = 1
+		if o.Pool { // transitions are few: all widths share a pipeline
+			q.outs, q.wide, q.stage = maxTile, quadWgradWide, newQuadStage(o, "/pooled_again")
 		}
 		steps = ceilDiv(uint32(b.Plane()/4), quadLanes)
 	} else {
@@ -46,13 +47,25 @@ func newQuadWgrad(o *Conv) quadWgrad {
 	return q
 }
 
-// quadWeightStep returns the gradients between input channels x, from c0 on, and
+// quadWeights reads X, Links and DY and writes the gradients of all weights to dst.
+func (o *Conv) quadWeights(dst View) []Step {
+	var steps []Step
+	for _, part := range o.quadParts(o.wgrad.stage) {
+		steps = append(steps, part.before...)
+		for k0, dy := range starts(o.Env.runs(o.DY)) {
+			steps = append(steps, o.quadWeightStep(part, dy, k0, dst))
+		}
+	}
+	return steps
+}
+
+// quadWeightStep returns the gradients between the input channels of part and
 // output channels dy, from k0 on.
-func (o *Conv) quadWeightStep(x Planes, c0 uint32, dy View, k0 uint32, dst View) Step {
-	s, _ := o.Env.quads(o.Geometry, x[0].Block)
-	q, b := o.wgrad, dy.Block
-	dw, links, row := Planes{dst}, Planes{o.Links.All()}, o.C()*o.taps()
-	link, first := links.Base(links[0])/4+c0*LinkWords/4, dw.Base(dst)+k0*row+c0*o.taps()
+func (o *Conv) quadWeightStep(part quadPart, dy View, k0 uint32, dst View) Step {
+	s, _ := o.Env.quads(o.Geometry, o.X[0].Block)
+	q, b, x := o.wgrad, dy.Block, part.x
+	dw, links, row := Planes{dst}, Planes{part.links.All()}, o.C()*o.taps()
+	link, first := links.Base(links[0])/4+part.link*LinkWords/4, dw.Base(dst)+k0*row+part.c0*o.taps()
 	step := Step{
 		Args:   []Planes{x, links, {dy}, dw},
 		Groups: [3]uint32{ceilDiv(x.C(), quadLanes), q.splits, ceilDiv(dy.C(), q.outs)},
@@ -61,9 +74,9 @@ func (o *Conv) quadWeightStep(x Planes, c0 uint32, dy View, k0 uint32, dst View)
 	if s.point {
 		step.Label, step.Kernel = o.Label+"/quad_point_wgrad", &shaders.QuadPointWgrad
 		step.Groups[0] = ceilDiv(x.C(), q.wide*quadLanes)
-		tail := dy.C()%q.outs != 0 || s.units != quadLanes*q.steps*q.splits
-		step.Spec = []uint32{q.outs, q.wide, flag(s.pool), flag(tail), flag(o.Act)}
-		step.Push = &shaders.QuadPointWgradPush{Quads: s.units, Row: s.row, Steps: q.steps, C: x.C(), K: dy.C(),
+		tail := o.Pool || dy.C()%q.outs != 0 || s.units != quadLanes*q.steps*q.splits
+		step.Spec = []uint32{q.outs, q.wide, 0, flag(tail), flag(part.act)}
+		step.Push = &shaders.QuadPointWgradPush{Quads: s.units, Steps: q.steps, C: x.C(), K: dy.C(),
 			Link: link, Stride: row, Dst: first, Split: o.weights(), DY: where(dy)}
 		return step
 	}
@@ -71,6 +84,6 @@ func (o *Conv) quadWeightStep(x Planes, c0 uint32, dy View, k0 uint32, dst View)
 	tail := dy.C()%q.outs != 0 || q.strips != quadLanes/q.quads*q.steps*q.splits
 	step.Spec = []uint32{q.outs, q.quads, flag(4*q.quads != b.W), flag(tail)}
 	step.Push = &shaders.QuadWgradPush{Width: b.W, Height: b.H, Strips: q.strips, Steps: q.steps, C: x.C(), K: dy.C(),
-		Link: link, Row: row, Dst: first, Split: o.weights(), Act: flag(o.Act), DY: where(dy)}
+		Link: link, Row: row, Dst: first, Split: o.weights(), Act: flag(part.act), DY: where(dy)}
 	return step
 }

@@ -52,6 +52,7 @@ var All = []*Kernel{
 	&QuadPointFwdAcc,
 	&QuadPointGather,
 	&QuadPointWgrad,
+	&QuadPool,
 	&QuadWgrad,
 	&ReluBwd,
 	&ReluFwd,
@@ -1953,7 +1954,7 @@ var QuadPointFwd = Kernel{
 		{Name: "y", Type: Storage, Access: Write},
 		{Name: "tiles", Type: Storage, Access: Write},
 	},
-	PushBytes: 36,
+	PushBytes: 32,
 	Push:      (*QuadPointFwdPush)(nil),
 	Spec: []Spec{
 		{Name: "OUTS", Default: 0x18},
@@ -1966,14 +1967,13 @@ var QuadPointFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "a2ff8cc358fbe7c05a15a99196818e4fdaef0ee8d2b8d541a94f0c176839cdb4",
-	Module:   "df54d821fba5c2fd64a34c6e9d4cab84f747fc3469567fb2f077dcd91767f6f4",
+	Source:   "54763d2dd5ae5f52be3c7c474056cc8ab376000b7108ed024aae366dee203cc3",
+	Module:   "e54d6113eaaf821ee349ec3add5d7e1d607a2c48211c1421549cbee357a41264",
 }
 
 // QuadPointFwdPush holds the push constants of quad_point_fwd.comp.
 type QuadPointFwdPush struct {
 	Quads uint32
-	Row   uint32
 	C     uint32
 	K     uint32
 	W     uint32
@@ -1999,7 +1999,7 @@ var QuadPointFwdAcc = Kernel{
 		{Name: "tiles", Type: Storage, Access: Write},
 		{Name: "before", Type: Texel, Access: Read},
 	},
-	PushBytes: 36,
+	PushBytes: 32,
 	Push:      (*QuadPointFwdAccPush)(nil),
 	Spec: []Spec{
 		{Name: "OUTS", Default: 0x18},
@@ -2012,14 +2012,13 @@ var QuadPointFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "fe37c480d13ee4d249fff26655dd347303ad8ede2c190d9ba9524e31b11b3e0f",
-	Module:   "6b355f3fd5c471891486523b1bcd6505765755a99038b83de7f20cf3ca0712c5",
+	Source:   "46d822739a8b5c02160d266373645033911525bf7a4a47b59faabc26b097a01c",
+	Module:   "2c30e6e25c77669fa0c97e07c2cfabc4e29b013d1ac0bd115b6e0ad1ef8cd595",
 }
 
 // QuadPointFwdAccPush holds the push constants of quad_point_fwd_acc.comp.
 type QuadPointFwdAccPush struct {
 	Quads uint32
-	Row   uint32
 	C     uint32
 	K     uint32
 	W     uint32
@@ -2092,7 +2091,7 @@ var QuadPointWgrad = Kernel{
 		{Name: "dy", Type: Texel, Access: Read},
 		{Name: "partial", Type: Storage, Access: Write},
 	},
-	PushBytes: 44,
+	PushBytes: 40,
 	Push:      (*QuadPointWgradPush)(nil),
 	Spec: []Spec{
 		{Name: "OUTS", Default: 0x18},
@@ -2104,14 +2103,13 @@ var QuadPointWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{-1, -1, -1},
 	Subgroup: true,
-	Source:   "37476c3cef9cff3134e01c5218e067c9691d280af2823a91022700abf6321ba6",
-	Module:   "4122d063e90322c71a5894d0ccb8f1bbfcdc6cc7b591a511fd50e560b9fed69d",
+	Source:   "b6f400eaa1c0661ebd591682d2ae2d5049530b257102c1f487fc47f8ceb7d5d5",
+	Module:   "84e487f1a96160e430a0a266ee6ee5a0aa95df774ee8cd39970a88236e3e064f",
 }
 
 // QuadPointWgradPush holds the push constants of quad_point_wgrad.comp.
 type QuadPointWgradPush struct {
 	Quads  uint32
-	Row    uint32
 	Steps  uint32
 	C      uint32
 	K      uint32
@@ -2120,6 +2118,45 @@ type QuadPointWgradPush struct {
 	Dst    uint32
 	Split  uint32
 	DY     View
+}
+
+// -- kernel quad_pool
+
+//go:embed spv/quad_pool.spv
+var quadPoolSPV []byte
+
+// QuadPool is quad_pool.comp.
+var QuadPool = Kernel{
+	Name:  "quad_pool",
+	SPIRV: quadPoolSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Texel, Access: Read},
+		{Name: "links", Type: Texel, Access: Read},
+		{Name: "z_", Type: Storage, Access: Write},
+	},
+	PushBytes: 24,
+	Push:      (*QuadPoolPush)(nil),
+	Spec: []Spec{
+		{Name: "OUTS", Default: 0x18},
+		{Name: "QUADS", Default: 0x2},
+		{Name: "POOL", Default: 0x0},
+		{Name: "TAIL", Default: 0x0},
+		{Name: "ACT", Default: 0x1},
+	},
+	Local:    [3]uint32{8, 1, 1},
+	LocalID:  [3]int{-1, -1, -1},
+	Subgroup: true,
+	Source:   "fb80047693a26290ed50b92a4bf3adeba42831ca340ef3739bd55c322116de56",
+	Module:   "b996827f51e9e691aab0fbf0d937d6bf4da8bb0fd7ea7cf4f9df48425d15890d",
+}
+
+// QuadPoolPush holds the push constants of quad_pool.comp.
+type QuadPoolPush struct {
+	Quads uint32
+	Row   uint32
+	Link  uint32
+	Skip  uint32
+	Z     View
 }
 
 // -- kernel quad_wgrad

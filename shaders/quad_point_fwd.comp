@@ -1,11 +1,11 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 
-// quad_point_fwd: 1x1 convolution, optionally of batch norm and ReLU and of 2x2
-// means, read in place. The form for software drivers with 8 lanes (quad_point.glsl).
+// quad_point_fwd: 1x1 convolution, optionally of batch norm and ReLU, read
+// in place. The form for software drivers with 8 lanes (quad_point.glsl).
 //
-//     y[k,i] = Σ_c w[k,c] · z[c,i]     z[c] = POOL ? mean2x2(u[c]) : u[c]
-//     u[c] = ACT ? max(gamma[c]·(x[c]-mean[c])·istd[c] + beta[c], 0) : x[c]
+//     y[k,i] = Σ_c w[k,c] · z[c,i]
+//     z[c] = ACT ? max(gamma[c]·(x[c]-mean[c])·istd[c] + beta[c], 0) : x[c]
 //     tiles[k,t] = (mean, M2) of the pixels of y[k] that subgroup t made       with STATS
 //
 // 0 <= k < p.k <= OUTS, 0 <= c < p.c, in the order of c. The weights are texels

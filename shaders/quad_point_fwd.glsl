@@ -8,7 +8,6 @@ layout(constant_id = 5) const uint STATS = 0; // 1: leave the statistics of ever
 
 layout(push_constant) uniform Push {
     uint quads; // quads per plane of y
-    uint row;   // quads per row of y
     uint c;     // input channels
     uint k;     // output channels, <= OUTS
     uint w;     // first texel of the weights
@@ -23,19 +22,10 @@ layout(binding = 2) uniform samplerBuffer links;
 layout(binding = 3) writeonly buffer Y { vec4 y[]; };
 layout(binding = 4) writeonly buffer Tiles { vec2 tiles[]; };
 
-// fetch returns the activated quad i of the plane that begins at base.
-vec4 fetch(int base, int i, vec4 link, float beta) {
-    vec4 q = texelFetch(x, base + i);
+// fetch returns quad i of a channel, activated.
+vec4 fetch(int i, vec4 link, float beta) {
+    vec4 q = texelFetch(x, floatBitsToInt(link.x) / 4 + i);
     return ACT != 0 ? activate(q, link, beta) : q;
-}
-
-// input_quad returns what quad i of the output reads of a channel.
-vec4 input_quad(int i, vec4 link, float beta) {
-    int base = floatBitsToInt(link.x) / 4;
-    if (POOL == 0)
-        return fetch(base, i, link, beta);
-    int row = 2 * int(p.row);
-    return pool(fetch(base, i, link, beta), fetch(base, i + 1, link, beta), fetch(base, i + row, link, beta), fetch(base, i + row + 1, link, beta));
 }
 
 // Channel e of the four whose links lie in the lanes of both.
@@ -44,19 +34,15 @@ vec4 input_quad(int i, vec4 link, float beta) {
         vec4 link = subgroupBroadcast(both, 2 * e);                                                     \
         float beta = subgroupBroadcast(both.x, 2 * e + 1);                                              \
         [[unroll]] for (uint q = 0; q < QUADS; q++)                                                     \
-            z[q] = input_quad(from[q], link, beta);                                                     \
+            z[q] = fetch(own[q], link, beta);                                                           \
         add_input(e, QUADS);                                                                            \
     }
 
 void run() {
     int lane = int(gl_SubgroupInvocationID), first = int(gl_WorkGroupID.x * LANES * QUADS) + lane;
-    int from[QUADS];
-    [[unroll]] for (uint q = 0; q < QUADS; q++) {
-        int i = first + int(q * LANES);
-        if (TAIL != 0)
-            i = min(i, int(p.quads) - 1);
-        from[q] = POOL != 0 ? unpooled(i, int(p.row)) : i;
-    }
+    int own[QUADS];
+    [[unroll]] for (uint q = 0; q < QUADS; q++)
+        own[q] = TAIL != 0 ? min(first + int(q * LANES), int(p.quads) - 1) : first + int(q * LANES);
     no_sums();
     for (int c = 0; c < int(p.c); c += 4) {
         int l = 2 * c + lane;

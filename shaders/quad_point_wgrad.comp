@@ -2,11 +2,11 @@
 #extension GL_GOOGLE_include_directive : require
 
 // quad_point_wgrad: weight gradient of a 1x1 convolution, optionally of batch
-// norm and ReLU and of 2x2 means. The form for software drivers with 8 lanes: a
-// lane is an input channel, or QUADS of them, LANES apart.
+// norm and ReLU. The form for software drivers with 8 lanes: a lane is an input
+// channel, or QUADS of them, LANES apart.
 //
-//     partial[split,k,c] = Σ_i dy[k,i] · z[c,i]     z[c] = POOL ? mean2x2(u[c]) : u[c]
-//     u[c] = ACT ? max(gamma[c]·(x[c]-mean[c])·istd[c] + beta[c], 0) : x[c]
+//     partial[split,k,c] = Σ_i dy[k,i] · z[c,i]
+//     z[c] = ACT ? max(gamma[c]·(x[c]-mean[c])·istd[c] + beta[c], 0) : x[c]
 //
 // over the pixels of the split. A step takes LANES quads: z lies in registers for
 // every channel while dy lies across the lanes (lane = quad) and is broadcast.
@@ -19,7 +19,6 @@ layout(constant_id = 4) const uint ACT = 1; // 1: batch norm and ReLU on load
 
 layout(push_constant) uniform Push {
     uint quads;  // quads per plane of dy
-    uint row;    // quads per row of dy
     uint steps;  // of a split
     uint c, k;   // input and output channels of this dispatch
     uint link;   // first texel of the links
@@ -45,18 +44,11 @@ void load(uint g, int first) {
     int l = int(p.link + 2 * min(channel(g), p.c - 1));
     vec4 link = texelFetch(links, l);
     float beta = texelFetch(links, l + 1).x;
-    int base = floatBitsToInt(link.x) / 4, row = 2 * int(p.row);
+    int base = floatBitsToInt(link.x) / 4;
     [[unroll]] for (uint q = 0; q < LANES; q++) {
         int i = TAIL != 0 ? min(first + int(q), int(p.quads) - 1) : first + int(q);
-        if (POOL != 0)
-            i = unpooled(i, int(p.row));
-        vec4 v[4];
-        [[unroll]] for (int n = 0; n < (POOL != 0 ? 4 : 1); n++) {
-            v[n] = texelFetch(x, base + i + n % 2 + n / 2 * row);
-            if (ACT != 0)
-                v[n] = activate(v[n], link, beta);
-        }
-        input_[g][q] = POOL != 0 ? pool(v[0], v[1], v[2], v[3]) : v[0];
+        vec4 v = texelFetch(x, base + i);
+        input_[g][q] = ACT != 0 ? activate(v, link, beta) : v;
     }
 }
 
