@@ -95,7 +95,10 @@ const quadMost = 24
 // those beyond k are made for nothing.
 func (s quadShape) outs(k uint32, gather bool) uint32 {
 	step, most := uint32(4), uint32(12)
-	if s.point && !gather {
+	switch {
+	case s.few: // wider ones take longer to compile than they spare
+		step, most = 8, 16
+	case s.point && !gather:
 		step, most = 8, quadMost
 	}
 	best := step
