@@ -109,7 +109,7 @@ func Lifetimes(steps []Step, extra ...*Block) []Lifetime {
 		see(b, 0)
 	}
 	for i := range steps {
-		for _, a := range steps[i].Args {
+		for _, a := range append(steps[i].Args[:len(steps[i].Args):len(steps[i].Args)], steps[i].Holds) {
 			var last *Block // concatenations and regions name one block many times in a row
 			for _, v := range a {
 				if v.Block != last {

@@ -142,6 +142,7 @@ func (q quadConvStep) step(label string) Step {
 	}
 	s := Step{
 		Label:  label,
+		Holds:  q.holds,
 		Spec:   q.shape.spec(q.pack.outs, q.y.C(), q.x.C()),
 		Args:   []Planes{q.x, w, links, {q.y}, tiles},
 		Groups: [3]uint32{q.shape.groups(), 1, 1},

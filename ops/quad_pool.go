@@ -31,6 +31,7 @@ func newQuadStage(o *Conv, label string) *quadStage {
 // A quadPart is some input channels of a convolution, as the quad kernels read them.
 type quadPart struct {
 	before []Step // stages them
+	holds  Planes // what those of other parts read
 	x      Planes
 	c0     uint32 // the first of them
 	links  *Block
@@ -52,7 +53,7 @@ func (o *Conv) quadParts(stage *quadStage) []quadPart {
 		o.Env.Tables.Set(stage.links, plainLinks(o.Env, Planes{stage.z.All()}))
 		for _, x := range seg.cut(stage.z.C) {
 			z := stage.z.View(0, x.C())
-			parts = append(parts, quadPart{before: []Step{o.quadPoolStep(seg, x, c0, z)}, x: Planes{z}, c0: c0, links: stage.links})
+			parts = append(parts, quadPart{before: []Step{o.quadPoolStep(seg, x, c0, z)}, holds: o.X, x: Planes{z}, c0: c0, links: stage.links})
 			c0 += x.C()
 		}
 	}

@@ -67,6 +67,7 @@ func (o *Conv) quadWeightStep(part quadPart, dy View, k0 uint32, dst View) Step 
 	dw, links, row := Planes{dst}, Planes{part.links.All()}, o.C()*o.taps()
 	link, first := links.Base(links[0])/4+part.link*LinkWords/4, dw.Base(dst)+k0*row+part.c0*o.taps()
 	step := Step{
+		Holds:  part.holds,
 		Args:   []Planes{x, links, {dy}, dw},
 		Groups: [3]uint32{ceilDiv(x.C(), quadLanes), q.splits, ceilDiv(dy.C(), q.outs)},
 		MACs:   dy.Elems() * uint64(x.C()) * uint64(o.taps()),

@@ -19,6 +19,9 @@ type Step struct {
 	// default).
 	Form   Variant
 	Shared uint32
+	// Holds is what must keep its bytes until this step, though it does not read it:
+	// another step behind it may, where placement splits what an op reads.
+	Holds Planes
 	// Part is the task that the dispatch belongs to and the variant that was chosen
 	// for it; nil for what has no variants.
 	Part *Choice
