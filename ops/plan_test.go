@@ -94,6 +94,19 @@ func TestDeadBlocksAreReused(t *testing.T) {
 	assert.EqualValues(t, 2*256, p.DeviceBytes(), "a chain needs two blocks at a time")
 }
 
+// A step may hold what it does not read.
+func TestHeldBlocksLive(t *testing.T) {
+	x, y, z := Vector("x", Map, 100), Vector("y", Map, 100), Vector("z", Map, 100)
+	steps := []Step{{Kernel: copyKernel, Args: []Planes{{x.All()}, {y.All()}}}, {Kernel: copyKernel, Args: []Planes{{y.All()}, {z.All()}}}}
+	_, err := Place(steps, 1<<14)
+	require.NoError(t, err)
+	assert.Equal(t, x.Off, z.Off, "dead by then")
+	steps[1].Holds = Planes{x.All()}
+	_, err = Place(steps, 1<<14)
+	require.NoError(t, err)
+	assert.NotEqual(t, x.Off, z.Off)
+}
+
 func TestPlaceRefusesWhatIsLargerThanAChunk(t *testing.T) {
 	b := Vector("huge", Map, 1<<10)
 	_, err := Place([]Step{{Kernel: copyKernel, Args: []Planes{{b.All()}, {b.All()}}}}, 1<<10)

@@ -2,9 +2,13 @@ package ops
 
 import "sparsevk/shaders"
 
-// quadStageBytes is what a transition stages at once at most. It is no more than
-// the gradients of a few maps, which lie in the same scratch memory at other times.
-const quadStageBytes = 6 << 20
+// What a transition stages at once at most: no more than the gradients of a few
+// maps, which lie in the same scratch memory at other times, and a share of a
+// range, so that small ranges cut what is staged, too.
+const (
+	quadStageBytes = 6 << 20
+	quadStageShare = 16
+)
 
 // quadStage is where the quad form of a transition puts its input, activated and
 // pooled 2x2, as many channels at a time as have room: pooling costs more than the
@@ -20,7 +24,7 @@ func newQuadStage(o *Conv, label string) *quadStage {
 		return nil
 	}
 	b := o.Y.Block
-	room := min(quadStageBytes, o.Env.Range-Align) / (4 * b.Plane())
+	room := min(quadStageBytes, o.Env.Range/quadStageShare) / (4 * b.Plane())
 	c := min(o.C(), uint32(max(4, room&^3)))
 	return &quadStage{
 		z:     &Block{Name: o.Label + label, Purpose: Scratch, C: c, N: b.N, H: b.H, W: b.W},

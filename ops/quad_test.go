@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"sparsevk/gpu"
 	"sparsevk/ops"
 	"sparsevk/ops/optest"
 	"sparsevk/shaders"
@@ -59,7 +60,42 @@ func TestQuadCatches(t *testing.T) {
 			s[slices.IndexFunc(s, func(s ops.Step) bool { return s.Kernel == &shaders.QuadPack })].Groups[0] = 0
 		},
 	}
-	c := optest.Cases("quad")[0]
+	catches(t, dev, optest.Cases("quad")[0], faults)
+}
+
+// TestQuadPoolCatches plants faults in what a transition stages, in parts.
+func TestQuadPoolCatches(t *testing.T) {
+	dev := optest.Device(t)
+	if err := optest.FitsQuad(dev); err != nil {
+		t.Skip(err)
+	}
+	staging := func(plant func(p *shaders.QuadPoolPush, s *ops.Step)) func(s []ops.Step) {
+		return func(s []ops.Step) {
+			n := 0
+			for i := range s {
+				if p, ok := s[i].Push.(*shaders.QuadPoolPush); ok {
+					plant(p, &s[i])
+					n++
+				}
+			}
+			require.Greater(t, n, 1, "parts")
+		}
+	}
+	faults := map[string]func(s []ops.Step){
+		"planes counted from another place": staging(func(p *shaders.QuadPoolPush, _ *ops.Step) { p.Skip++ }),
+		"links of the next channel":         staging(func(p *shaders.QuadPoolPush, _ *ops.Step) { p.Link += 2 }),
+		"rows of another width":             staging(func(p *shaders.QuadPoolPush, _ *ops.Step) { p.Row++ }),
+		"one channel left out":              staging(func(_ *shaders.QuadPoolPush, s *ops.Step) { s.Groups[1]-- }),
+	}
+	all := optest.Cases("quad")
+	for _, c := range all[len(all)-3:] {
+		catches(t, dev, c, faults)
+	}
+}
+
+// catches demands that c holds, and does not with any of the faults.
+func catches(t *testing.T, dev *gpu.Device, c optest.Case, faults map[string]func(s []ops.Step)) {
+	t.Helper()
 	_, err := optest.Check(dev, c)
 	require.NoError(t, err)
 	for name, plant := range faults {

@@ -69,6 +69,10 @@ func quadCases() []Case {
 	cut.g = point
 	o := convOptions{seed: 143, limit: limit, class: ops.Quad, act: true}
 	cuts = append(cuts, convForward(cut, o), convWeights(cut, o), quadData(cut, 144, limit, true), measured(cut, o))
+	// what a transition stages is cut too: four channels at a time, the last part of two
+	cut.c, cut.g = 14, pooling
+	o.seed, o.many = 146, true
+	cuts = append(cuts, convForward(cut, o), convWeights(cut, o), measured(cut, o))
 	for _, c := range cuts {
 		mustBeQuad(c)
 	}
