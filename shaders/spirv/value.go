@@ -170,7 +170,7 @@ func (m *module) measure(in inst, id uint32) (layout, error) {
 		e, err := m.sizeof(in.a[1])
 		n := uint64(in.a[2])
 		if n == 3 {
-			return layout{3 * e.size, 4 * e.size}, err
+			return layout{3 * e.size, max(4*e.size, 1)}, err
 		}
 		return layout{n * e.size, max(n*e.size, 1)}, err
 	case opTypeMatrix, opTypeArray:
