@@ -1,5 +1,7 @@
 package gpu
 
+import "slices"
+
 // firstPiece is how many dispatches a submission has before anything is known
 // of their times: few, since the slowest device has the shortest patience.
 const firstPiece = 8
@@ -31,6 +33,16 @@ func newCutter(n int, limit float64) *cutter {
 	}
 	c.ends = append(c.ends, n)
 	return c
+}
+
+// piecesTo returns how many pieces there are up to the one with dispatch i; none to
+// dispatch 0.
+func (c *cutter) piecesTo(i int) int {
+	if i == 0 {
+		return 0
+	}
+	at, _ := slices.BinarySearch(c.ends, i+1)
+	return min(at+1, len(c.ends))
 }
 
 // measured takes the times of the pieces of one run, in ns, and says whether

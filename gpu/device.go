@@ -48,8 +48,9 @@ type Device struct {
 	lost   atomic.Pointer[Error]
 
 	queue    sync.Mutex // the queue, and what follows
-	failIn   int        // see InjectLoss
-	inFlight int        // recordings submitted and not waited for
+	lossIn   int        // see InjectLoss
+	lossAt   int
+	inFlight int // recordings submitted and not waited for
 
 	mu          sync.Mutex // what follows
 	heapUsed    []uint64
@@ -152,13 +153,15 @@ func (d *Device) check(call string, r vk.Result, detail string) error {
 	return e
 }
 
-// InjectLoss makes the n-th submission of a recording from now on fail as if
-// the device were lost; 0 takes that back. It is how tests reach the code that
-// deals with a lost device.
-func (d *Device) InjectLoss(n int) {
+// InjectLoss has the device lost in the n-th submission of a recording from now on,
+// at a dispatch of it; n = 0 takes that back. At dispatch 0 the submission is
+// refused. At a later one, what comes before it runs, the rest of its piece too, and
+// the loss is found when the host waits. It is how tests reach the code that deals
+// with a lost device.
+func (d *Device) InjectLoss(n, dispatch int) {
 	d.queue.Lock()
 	defer d.queue.Unlock()
-	d.failIn = n
+	d.lossIn, d.lossAt = n, dispatch
 }
 
 // CompileTime is the time spent in building pipelines. Some drivers (lavapipe)

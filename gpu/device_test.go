@@ -142,11 +142,29 @@ func TestClosedDevice(t *testing.T) {
 	assert.Nil(t, c.Mapped())
 }
 
+// A loss in the middle of a run is found by waiting, and what came before it ran.
+func TestLossInTheMiddle(t *testing.T) {
+	for at, ran := range map[int]int{1: 8, 7: 8, 8: 16, 29: 30, 1000: 30} {
+		d := openTest(t, Options{})
+		cmds, b := chain(t, d, 30) // in pieces of 8
+		r := newRecording(t, d, RecordOptions{}, cmds...)
+		d.InjectLoss(1, at)
+		err := r.Run()
+		require.ErrorIs(t, err, ErrLost, "at dispatch %d", at)
+		var e *Error
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, "vkWaitForFences", e.Call)
+		if d.Limits().TimestampBits > 0 { // else the first run is submitted piece by piece
+			assert.Equal(t, fibonacci(ran, 1), floats(b.Mapped())[0], "at dispatch %d", at)
+		}
+	}
+}
+
 func TestLoss(t *testing.T) {
 	d := openTest(t, Options{})
 	x, y := newBuffer(t, d, 256, HostVisible), newBuffer(t, d, 256, HostVisible)
 	r := newRecording(t, d, RecordOptions{}, add(t, d, x, y, 1, 1))
-	d.InjectLoss(2)
+	d.InjectLoss(2, 0)
 	require.NoError(t, r.Run())
 	require.NoError(t, d.Lost())
 	err := r.Run()

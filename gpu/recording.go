@@ -34,6 +34,7 @@ type Recording struct {
 	pending bool // submitted
 	ended   bool // submitted, and waited for by Submit itself
 	closed  bool
+	doomed  bool // the device is lost in what was submitted: see Device.InjectLoss
 	start   time.Time
 
 	ticks   []uint64
@@ -179,10 +180,11 @@ func (r *Recording) submit(cbs []vk.CommandBuffer) error {
 	d.queue.Lock()
 	defer d.queue.Unlock()
 	res := vk.Success
-	if d.failIn > 0 {
-		if d.failIn--; d.failIn == 0 {
+	if r.loses() {
+		if cbs = cbs[:min(len(cbs), r.cut.piecesTo(d.lossAt))]; len(cbs) == 0 {
 			res = vk.DeviceLost
 		}
+		r.doomed = true
 	}
 	if res == vk.Success {
 		res = d.dev.Submit(cbs, r.fence)
@@ -196,6 +198,15 @@ func (r *Recording) submit(cbs []vk.CommandBuffer) error {
 	return nil
 }
 
+// loses counts a submission, and reports whether the device is lost in it.
+func (r *Recording) loses() bool {
+	if r.d.lossIn == 0 {
+		return false
+	}
+	r.d.lossIn--
+	return r.d.lossIn == 0
+}
+
 // await waits for the fence.
 func (r *Recording) await() error {
 	d := r.d
@@ -204,6 +215,9 @@ func (r *Recording) await() error {
 	r.pending = false
 	d.inFlight--
 	d.queue.Unlock()
+	if r.doomed {
+		res = vk.DeviceLost
+	}
 	if res != vk.Success {
 		return d.check("vkWaitForFences", res, fmt.Sprintf("%d dispatches in %d submissions", len(r.ops), len(r.cut.ends)))
 	}

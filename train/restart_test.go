@@ -1,6 +1,7 @@
 package train
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
@@ -60,7 +61,7 @@ func newLoser(t *testing.T, y toy) (*Trainer, *loser) {
 	return tr, l
 }
 
-// A run whose device is lost at a random submission, in training, in validation or
+// A run whose device is lost at a random dispatch, in training, in validation or
 // while a checkpoint is taken, ends with the bits of one whose device was not.
 func TestLostDevice(t *testing.T) {
 	setup := toy{Options: sparsenet.Options{Pad: 1, Flip: true}, dropout: 0.2, epochs: 3, dir: t.TempDir()}
@@ -78,14 +79,15 @@ func TestLostDevice(t *testing.T) {
 			assert.ErrorIs(t, cause, gpu.ErrLost)
 			assert.FileExists(t, checkpoint)
 		}
-		at := 1 + r.IntN(40)
-		l.dev.InjectLoss(at)
+		n, dispatch := 1+r.IntN(40), r.IntN(len(l.network.Train.Steps()))
+		at := fmt.Sprintf("dispatch %d of submission %d", dispatch, n)
+		l.dev.InjectLoss(n, dispatch)
 		epochs, err := loop(t.Context(), tr)
-		require.NoError(t, err, "lost at submission %d", at)
+		require.NoError(t, err, "lost at %s", at)
 		require.Len(t, epochs, 3)
-		assert.Equal(t, 1, losses, "lost at submission %d", at)
+		assert.Equal(t, 1, losses, "lost at %s", at)
 		got, now := bits(t, tr)
-		assert.Equal(t, want, got, "lost at submission %d", at)
+		assert.Equal(t, want, got, "lost at %s", at)
 		assert.Equal(t, asJSON(t, state), asJSON(t, now))
 	}
 }
@@ -99,10 +101,10 @@ func TestDeviceLostForGood(t *testing.T) {
 	tr.Reopen = func() (*sparsenet.Model, error) {
 		opened++
 		m, err := l.open()
-		l.dev.InjectLoss(2)
+		l.dev.InjectLoss(2, 0)
 		return m, err
 	}
-	l.dev.InjectLoss(7)
+	l.dev.InjectLoss(7, 1)
 	_, err := loop(t.Context(), tr)
 	require.ErrorIs(t, err, gpu.ErrLost)
 	assert.ErrorContains(t, err, "lost before too")
@@ -112,7 +114,7 @@ func TestDeviceLostForGood(t *testing.T) {
 	setup.dir = t.TempDir()
 	tr, l = newLoser(t, setup)
 	tr.Reopen = nil
-	l.dev.InjectLoss(7)
+	l.dev.InjectLoss(7, 1)
 	_, err = loop(t.Context(), tr)
 	require.ErrorIs(t, err, gpu.ErrLost)
 	c, _, err := Newest(setup.dir)

@@ -40,7 +40,7 @@ type trainFlags struct {
 	maxTime     time.Duration
 	patience    int
 	onLoss      string
-	lose        int
+	lose        []int
 	notTest     bool
 	ui          bool
 	tensorboard bool
@@ -75,7 +75,7 @@ with 0; --resume goes on with the same bits.`,
 	s.DurationVar(&f.maxTime, "max-time", 0, "stop training after this long, as in 90m, with a checkpoint (default: no limit)")
 	s.IntVar(&f.patience, "patience", 0, "stop after so many epochs in a row without a better validation (0: never); needs --valid")
 	s.StringVar(&f.onLoss, "on-device-loss", lossRestart, "if the device is lost: restart from the newest checkpoint on a device opened anew, once per checkpoint, or stop")
-	s.IntVar(&f.lose, "inject-device-loss", 0, "lose the device at this submission")
+	s.IntSliceVar(&f.lose, "inject-device-loss", nil, "lose the device at a submission and a dispatch of it, as in 17,130")
 	_ = s.MarkHidden("inject-device-loss") // for tests: it exists, so this cannot fail
 	s.BoolVar(&f.notTest, "no-test", false, "do not evaluate the test set at the end")
 	s.BoolVar(&f.untested, "ignore-selftest", false, "use kernels that failed 'sparsenet selftest' on this device")
@@ -115,7 +115,9 @@ func (f *trainFlags) run(cmd *cobra.Command) (err error) {
 			return err
 		}
 	}
-	w.dev.InjectLoss(f.lose)
+	if len(f.lose) == 2 {
+		w.dev.InjectLoss(f.lose[0], f.lose[1])
+	}
 	return f.loop(cmd, w, plan)
 }
 
