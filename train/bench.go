@@ -45,30 +45,34 @@ func FeedRandom(m *sparsenet.Model, seed uint64) {
 // with the error of ctx, between steps, or of a step.
 func TimeSteps(ctx context.Context, m *sparsenet.Model, count int) iter.Seq2[time.Duration, error] {
 	return func(yield func(time.Duration, error) bool) {
-		last, landed, goOn := time.Now(), 0, true
+		var last time.Time
+		landed, goOn := 0, true
 		p := pipeline[struct{}]{m: m, done: func(_ struct{}, r sparsenet.Result, err error) error {
 			if err == nil && r.NonFinite {
 				err = errNotFinite
 			}
 			if err == nil {
 				now := time.Now()
+				if landed > 0 {
+					goOn = yield(now.Sub(last), nil) && landed < count
+				}
 				landed++
-				goOn = yield(now.Sub(last), nil) && landed < count
 				last = now
 			}
 			return err
 		}}
 		defer p.abandon()
-		err := benchSteps(ctx, &p, count+sparsenet.Lanes-1, &goOn, func() { last = time.Now() })
+		// From landing to landing of full lanes: while they fill and while they empty,
+		// a driver may run two steps from one landing to the next, or none.
+		err := benchSteps(ctx, &p, count+sparsenet.Lanes, &goOn)
 		if err != nil && goOn {
 			yield(0, err)
 		}
 	}
 }
 
-// benchSteps submits count steps and waits for them, while goOn. Before the last lane
-// is filled it calls full.
-func benchSteps(ctx context.Context, p *pipeline[struct{}], count int, goOn *bool, full func()) error {
+// benchSteps submits count steps and waits for them, while goOn.
+func benchSteps(ctx context.Context, p *pipeline[struct{}], count int, goOn *bool) error {
 	h := benchHyper(p.m)
 	for i := range count {
 		err := p.room()
@@ -77,9 +81,6 @@ func benchSteps(ctx context.Context, p *pipeline[struct{}], count int, goOn *boo
 		}
 		if err != nil || !*goOn {
 			return err
-		}
-		if i == sparsenet.Lanes-1 {
-			full()
 		}
 		h.Step = uint32(i)
 		submit := p.lane().SubmitTrain
