@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -41,10 +42,10 @@ func (f *modelFlags) find(cmd *cobra.Command) error {
 		return usagef("%s needs a model: --checkpoint RUN or FILE, such as runs/NAME or runs/NAME/checkpoints/best.safetensors", cmd.Name())
 	}
 	path, err := train.FindModel(f.path)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if path != f.path {
+	if err == nil && path != f.path {
 		f.run, f.path = f.path, path
 	}
 	src, err := convert.Open(f.path)
