@@ -103,12 +103,12 @@ func (d *Device) Pipeline(s Shader, spec []uint32) (*Pipeline, error) {
 		return nil, err
 	}
 	key := specKey(spec)
+	if p := d.built(&s, key); p != nil {
+		return p, nil
+	}
 	m, lay, err := d.prepare(&s, spec)
 	if err != nil {
 		return nil, err
-	}
-	if p := d.built(m, key); p != nil {
-		return p, nil
 	}
 	p, err := d.build(&s, spec, m, lay)
 	if err != nil {
@@ -125,10 +125,16 @@ func (d *Device) Pipeline(s Shader, spec []uint32) (*Pipeline, error) {
 	return p, nil
 }
 
-// built returns a pipeline of m, or nil.
-func (d *Device) built(m *module, key string) *Pipeline {
+// built returns the pipeline of s that is there, or nil. Every dispatch of a
+// recording asks for its pipeline, so what needs a look at the code is not checked
+// here again.
+func (d *Device) built(s *Shader, key string) *Pipeline {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	m := d.modules[s.Name]
+	if m == nil || !bytes.Equal(m.code, s.Code) {
+		return nil
+	}
 	return m.pipes[key]
 }
 
