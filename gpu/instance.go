@@ -64,6 +64,7 @@ func load(path string) error {
 		return nil
 	}
 	shared.loaded = false
+	chooseVectors()
 	if err := vk.Load(path); err != nil {
 		return fmt.Errorf("gpu: %w: %w; install libvulkan1 (Debian, Ubuntu) or vulkan-loader (Fedora), or name the library by its path in SPARSEVK_LOADER", ErrNoLoader, err)
 	}

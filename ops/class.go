@@ -11,6 +11,7 @@ type Class uint8
 const (
 	Plain  Class = iota // runs everywhere: 128 invocations, 16 KiB of shared memory, any subgroup size
 	Quad                // software drivers with 8 lanes: texel buffers, quads of pixels, weights by subgroup broadcast
+	Quad16              // the same with 16 lanes
 	Small               // any GPU: tiles in shared memory, within the limits of the weakest
 	NVIDIA              // GPUs of NVIDIA
 	RDNA                // GPUs of AMD whose subgroups may have 32 lanes
@@ -54,7 +55,8 @@ const (
 // for each vendor: of what others found, not yet measured with these kernels.
 var profiles = [...]profile{
 	Plain:  {name: "plain", cpu: true},
-	Quad:   {name: "quad", cpu: true, lanes: quadLanes, texels: DefaultRange / 16, rules: []rule{{variant: QuadForm}}},
+	Quad:   {name: "quad", cpu: true, lanes: 8, texels: DefaultRange / 16, rules: []rule{{variant: QuadForm}}},
+	Quad16: {name: "quad16", cpu: true, lanes: 16, texels: DefaultRange / 16, rules: []rule{{variant: QuadForm}}},
 	Small:  {name: "small", shared: 16 << 10, invocations: 128, rules: tileRules("tile-16k", "tile-32x64")},
 	NVIDIA: {name: "nvidia", vendor: vendorNVIDIA, shared: 32 << 10, invocations: 256, rules: tileRules("tile-32k", "tile-32x256", "tile-64x128", "tile-32x128")},
 	RDNA:   {name: "rdna", vendor: vendorAMD, least: 32, shared: 32 << 10, invocations: 256, rules: tileRules("tile-32k", "tile-32x256", "tile-64x128", "tile-32x128")},
@@ -78,7 +80,7 @@ func tileRules(weights Variant, tiles ...Variant) []rule {
 }
 
 // preference is the order in which ClassOf asks the classes.
-var preference = [...]Class{Quad, Plain, NVIDIA, RDNA, GCN, Intel, Small}
+var preference = [...]Class{Quad, Quad16, Plain, NVIDIA, RDNA, GCN, Intel, Small}
 
 // ClassOf returns the class that suits a device.
 func ClassOf(t Traits) Class {
@@ -90,6 +92,24 @@ func ClassOf(t Traits) Class {
 	}
 	return Plain
 }
+
+// quadClass returns the class whose lanes the quad forms have under c: c itself, or
+// where a tuning brings them to a class that has none, Quad.
+func (c Class) quadClass() Class {
+	if c.Quads() {
+		return c
+	}
+	return Quad
+}
+
+// Quads reports whether c prefers quad forms.
+func (c Class) Quads() bool { return profiles[c].lanes != 0 }
+
+// lanes returns the size of the subgroups that quad forms have under c.
+func (c Class) lanes() uint32 { return profiles[c.quadClass()].lanes }
+
+// FitsQuad returns why a device cannot run the quad forms under c, or nil.
+func (c Class) FitsQuad(t Traits) error { return c.quadClass().Fits(t) }
 
 // Fits returns why a device cannot run the kernels of c, or nil.
 func (c Class) Fits(t Traits) error {

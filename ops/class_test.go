@@ -18,7 +18,7 @@ func TestClassOf(t *testing.T) {
 	}{
 		"lavapipe":                {ops.Traits{CPU: true, Vendor: 0x10005, Lanes: 8, Least: 8, Texels: texels, Shared: 32 << 10, Invocations: 1024}, ops.Quad},
 		"lavapipe, short texels":  {ops.Traits{CPU: true, Vendor: 0x10005, Lanes: 8, Least: 8, Texels: few, Shared: 32 << 10, Invocations: 1024}, ops.Plain},
-		"lavapipe on AVX-512":     {ops.Traits{CPU: true, Vendor: 0x10005, Lanes: 16, Least: 16, Texels: texels, Shared: 32 << 10, Invocations: 1024}, ops.Plain},
+		"lavapipe on AVX-512":     {ops.Traits{CPU: true, Vendor: 0x10005, Lanes: 16, Least: 16, Texels: texels, Shared: 32 << 10, Invocations: 1024}, ops.Quad16},
 		"SwiftShader":             {ops.Traits{CPU: true, Vendor: 0x1ae0, Lanes: 4, Least: 4, Texels: few, Shared: 32 << 10, Invocations: 256}, ops.Plain},
 		"NVIDIA":                  {ops.Traits{Vendor: 0x10de, Lanes: 32, Least: 32, Texels: texels, Shared: 48 << 10, Invocations: 1024}, ops.NVIDIA},
 		"NVIDIA, clamped":         {ops.Traits{Vendor: 0x10de, Lanes: 32, Least: 32, Texels: texels, Shared: 16 << 10, Invocations: 128}, ops.Small},

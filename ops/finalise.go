@@ -32,7 +32,7 @@ func (o Finalise) Steps() []Step {
 			plus = v[2]
 		}
 		x, g, p, coef := Planes{v[0]}, Planes{v[1]}, Planes{plus}, Planes{o.Coef.View(4*c0, 4*(c0+c))}
-		if o.Env.Class == Quad && o.X.Block.Precision == FP32 && o.X.Block.Plane()%4 == 0 {
+		if o.Env.Class.Quads() && o.X.Block.Precision == FP32 && o.X.Block.Plane()%4 == 0 {
 			steps = append(steps, o.quadStep(x, g, p, coef))
 			c0 += c
 			continue
@@ -51,13 +51,13 @@ func (o Finalise) Steps() []Step {
 // quadStep is a step of the quad form: x, g, plus and coef are one run.
 func (o Finalise) quadStep(x, g, plus, coef Planes) Step {
 	const quads = 8 // of an invocation
-	n := x[0].Block.Plane() / 4
-	groups := (n + quads*quadLanes - 1) / (quads * quadLanes)
+	lanes := o.Env.Class.lanes()
+	n, share := x[0].Block.Plane()/4, uint64(quads*lanes)
 	return Step{
 		Label: o.Label + "/quad_finalise", Kernel: &shaders.QuadFinalise,
-		Spec:   []uint32{flag(o.Plus.Block != nil), flag(n%(quads*quadLanes) != 0)},
+		Spec:   []uint32{lanes, flag(o.Plus.Block != nil), flag(n%share != 0)},
 		Args:   []Planes{x, g, plus, coef, x},
 		Push:   &shaders.QuadFinalisePush{Coef: coef.Base(coef[0]) / 4, X: where(x[0]), G: where(g[0]), Plus: where(plus[0])},
-		Groups: [3]uint32{uint32(groups), x.C(), 1},
+		Groups: [3]uint32{uint32((n + share - 1) / share), x.C(), 1},
 	}
 }

@@ -2,9 +2,6 @@ package ops
 
 import "sparsevk/shaders"
 
-// quadLanes is the subgroup size that the quad kernels are written for.
-const quadLanes = 8
-
 // maxTile is the largest number of output channels of an invocation.
 const maxTile = 12
 
@@ -14,6 +11,7 @@ const maxTile = 12
 // (shaders/quad_point.glsl) see the output as a run of quads; an invocation owns
 // some, a subgroup apart.
 type quadShape struct {
+	lanes       uint32 // of a subgroup, and a workgroup
 	point, pool bool
 	few         bool   // 1x1: its convolutions are few, so that all widths share the pipelines that have a tail
 	units       uint32 // columns, or quads of the convolution's output
@@ -27,20 +25,20 @@ type quadShape struct {
 // shaped like x. It is false for what they do not take: 16-bit maps, other windows,
 // planes or rows that are not whole quads.
 func (e *Env) quads(g Geometry, x *Block) (quadShape, bool) {
-	fits := x.Precision == FP32 && x.Plane()%4 == 0 && 4*x.Plane()*quadMost+Align <= e.Range
+	lanes, fits := e.Class.lanes(), x.Precision == FP32 && x.Plane()%4 == 0 && 4*x.Plane()*quadMost+Align <= e.Range
 	switch g {
 	case Geometry{R: 3, S: 3, Stride: 1, Pad: 1}:
-		s := quadShape{take: 1, quads: 4, edge: quadLanes*4%x.W != 0}
+		s := quadShape{lanes: lanes, take: 1, quads: 4, edge: lanes*4%x.W != 0}
 		if x.H%4 != 0 {
 			s.quads = 2
 		}
 		s.units = uint32(x.Plane() / uint64(4*s.quads))
 		return s, fits && x.W%4 == 0 && x.H%2 == 0 && s.groups() <= MaxGroups
 	case Geometry{R: 1, S: 1, Stride: 1}:
-		s := quadShape{point: true, take: 2, quads: 2, row: 1, units: uint32(x.Plane() / 4)}
+		s := quadShape{lanes: lanes, point: true, take: 2, quads: 2, row: 1, units: uint32(x.Plane() / 4)}
 		return s, fits && s.groups() <= MaxGroups
 	case Geometry{R: 1, S: 1, Stride: 1, Pool: true}:
-		s := quadShape{point: true, pool: true, take: 2, quads: 2, row: x.W / 8, units: uint32(x.Plane() / 16)}
+		s := quadShape{lanes: lanes, point: true, pool: true, take: 2, quads: 2, row: x.W / 8, units: uint32(x.Plane() / 16)}
 		return s, fits && x.W%8 == 0 && x.H%2 == 0 && s.groups() <= MaxGroups
 	}
 	return quadShape{}, false
@@ -68,13 +66,13 @@ func (s quadShape) staged() quadShape {
 }
 
 // groups returns the workgroups over all units; each is one subgroup.
-func (s quadShape) groups() uint32 { return ceilDiv(s.units, quadLanes*s.take) }
+func (s quadShape) groups() uint32 { return ceilDiv(s.units, s.lanes*s.take) }
 
 // pixels returns how many pixels of a plane a workgroup covers.
-func (s quadShape) pixels() uint32 { return 4 * quadLanes * s.quads }
+func (s quadShape) pixels() uint32 { return 4 * s.lanes * s.quads }
 
 // whole reports whether no workgroup has idle lanes.
-func (s quadShape) whole() bool { return s.units%(quadLanes*s.take) == 0 }
+func (s quadShape) whole() bool { return s.units%(s.lanes*s.take) == 0 }
 
 // spec returns the specialization constants of quad.glsl and quad_point.glsl for
 // an invocation that makes outs channels, of which used are wanted, from inputs.
@@ -83,7 +81,7 @@ func (s quadShape) spec(outs, used uint32, inputs ...uint32) []uint32 {
 	for _, n := range inputs {
 		tail = tail || s.point && n%4 != 0
 	}
-	return []uint32{outs, s.quads, flag(s.edge || s.pool), flag(tail)}
+	return []uint32{s.lanes, outs, s.quads, flag(s.edge || s.pool), flag(tail)}
 }
 
 // quadMost is the largest number of channels that an invocation makes.

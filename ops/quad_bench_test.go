@@ -9,7 +9,6 @@ import (
 
 	"sparsevk/gpu"
 	"sparsevk/ops"
-	"sparsevk/ops/optest"
 	"sparsevk/ops/record"
 )
 
@@ -33,8 +32,8 @@ func BenchmarkConv(b *testing.B) {
 	dev, err := gpu.Open(gpu.Options{})
 	require.NoError(b, err)
 	defer func() { require.NoError(b, dev.Close()) }()
-	for _, class := range []ops.Class{ops.Quad, ops.Plain} {
-		if class == ops.Quad && optest.FitsQuad(dev) != nil {
+	for _, class := range []ops.Class{ops.Quad, ops.Quad16, ops.Plain} {
+		if class != ops.Plain && class.Fits(record.Traits(dev)) != nil {
 			continue
 		}
 		for _, s := range benchShapes {

@@ -17,7 +17,7 @@ const packWords = 8 // words of a job in the table of quad_pack
 // every training step, since the update writes the master weights only.
 type quadPack struct {
 	label string
-	point bool
+	shape quadShape
 	outs  uint32 // channels that an invocation makes
 	jobs  []packJob
 	first []uint32 // texel where each job begins, and one more: where the last ends
@@ -28,7 +28,7 @@ type quadPack struct {
 // newQuadPack returns room for the packed weights of inputs channels in at most
 // jobs jobs, each for invocations that make outs channels.
 func newQuadPack(e *Env, label string, s quadShape, outs, inputs uint32, jobs int) *quadPack {
-	p := &quadPack{label: label, point: s.point, outs: outs}
+	p := &quadPack{label: label, shape: s, outs: outs}
 	rows := inputs
 	if s.point { // a job may leave a part of its last row empty
 		rows = min(inputs, ceilDiv(inputs, 4)+uint32(jobs))
@@ -41,10 +41,11 @@ func newQuadPack(e *Env, label string, s quadShape, outs, inputs uint32, jobs in
 // row returns the texels of one input channel, or of four with point: in whole
 // fetches of a subgroup.
 func (p *quadPack) row() uint32 {
-	if p.point {
-		return ceilDiv(p.outs, quadLanes) * quadLanes
+	lanes := p.shape.lanes
+	if p.shape.point {
+		return ceilDiv(p.outs, lanes) * lanes
 	}
-	return ceilDiv(3*p.outs, quadLanes) * quadLanes
+	return ceilDiv(3*p.outs, lanes) * lanes
 }
 
 // pack sets the jobs, in the order in which they lie.
@@ -52,7 +53,7 @@ func (p *quadPack) pack(jobs []packJob) {
 	p.jobs, p.first = jobs, []uint32{0}
 	for i, j := range jobs {
 		rows := j.inputs
-		if p.point {
+		if p.shape.point {
 			rows = ceilDiv(rows, 4)
 		}
 		p.first = append(p.first, p.first[i]+rows*p.row())
@@ -87,7 +88,7 @@ func (p *quadPack) step(lo, hi int, w Planes) Step {
 		most = max(most, p.first[i+1]-p.first[i])
 	}
 	return Step{
-		Label: p.label + "/quad_pack", Kernel: &shaders.QuadPack, Spec: []uint32{flag(p.point)},
+		Label: p.label + "/quad_pack", Kernel: &shaders.QuadPack, Spec: []uint32{flag(p.shape.point)},
 		Args:   []Planes{table, w, {p.view(lo, hi)}},
 		Push:   &shaders.QuadPackPush{Table: table.Base(table[0])},
 		Groups: [3]uint32{ceilDiv(most, 4*tileLanes), uint32(hi - lo), 1},

@@ -88,13 +88,14 @@ func (o *Conv) quadPoolStep(seg, x Planes, c0 uint32, z View) Step {
 	links, zs, units := Planes{o.Links.All()}, Planes{z}, z.Block.Plane()/4
 	from, _ := seg.Range()
 	at, _ := x.Range()
-	groups := (units + quads*quadLanes - 1) / (quads * quadLanes)
+	lanes := o.Env.Class.lanes()
+	share := uint64(quads * lanes)
 	return Step{
 		Label: o.Label + "/quad_pool", Kernel: &shaders.QuadPool,
-		Spec: []uint32{0, quads, 1, flag(units%(quads*quadLanes) != 0), flag(o.Act)},
+		Spec: []uint32{lanes, 0, quads, 1, flag(units%share != 0), flag(o.Act)},
 		Args: []Planes{x, links, zs},
 		Push: &shaders.QuadPoolPush{Quads: uint32(units), Row: z.Block.W / 4, Link: (links.Base(links[0]) + c0*LinkWords) / 4,
 			Skip: uint32((at - from) / 16), Z: push(zs, z)},
-		Groups: [3]uint32{uint32(groups), x.C(), 1},
+		Groups: [3]uint32{uint32((units + share - 1) / share), x.C(), 1},
 	}
 }

@@ -13,27 +13,25 @@ import (
 	"sparsevk/shaders"
 )
 
-// quad runs a table of cases where the device can run the quad kernels.
-func quad(t *testing.T, name string) {
-	if err := optest.FitsQuad(optest.Device(t)); err != nil {
+// quad returns the name of the quad class that the device of the tests runs.
+func quad(t *testing.T) string {
+	class, err := optest.QuadClass(optest.Device(t))
+	if err != nil {
 		t.Skip(err)
 	}
-	optest.RunAll(t, name)
+	return class.String()
 }
 
-func TestQuad(t *testing.T) { quad(t, "quad") }
+func TestQuad(t *testing.T) { optest.RunAll(t, quad(t)) }
 
-func TestQuadFinalise(t *testing.T) { quad(t, "quad_finalise") }
+func TestQuadFinalise(t *testing.T) { optest.RunAll(t, quad(t)+"_finalise") }
 
-func TestQuadGather(t *testing.T) { quad(t, "quad_gather") }
+func TestQuadGather(t *testing.T) { optest.RunAll(t, quad(t)+"_gather") }
 
 // TestQuadCatches plants faults that the wider tolerance of Winograd's algorithm
 // must not hide.
 func TestQuadCatches(t *testing.T) {
-	dev := optest.Device(t)
-	if err := optest.FitsQuad(dev); err != nil {
-		t.Skip(err)
-	}
+	dev, table := optest.Device(t), quad(t)
 	faults := map[string]func(s []ops.Step){
 		"weights one filter row further": func(s []ops.Step) {
 			for i := range s {
@@ -60,15 +58,12 @@ func TestQuadCatches(t *testing.T) {
 			s[slices.IndexFunc(s, func(s ops.Step) bool { return s.Kernel == &shaders.QuadPack })].Groups[0] = 0
 		},
 	}
-	catches(t, dev, optest.Cases("quad")[0], faults)
+	catches(t, dev, optest.Cases(table)[0], faults)
 }
 
 // TestQuadPoolCatches plants faults in what a transition stages, in parts.
 func TestQuadPoolCatches(t *testing.T) {
-	dev := optest.Device(t)
-	if err := optest.FitsQuad(dev); err != nil {
-		t.Skip(err)
-	}
+	dev, table := optest.Device(t), quad(t)
 	staging := func(plant func(p *shaders.QuadPoolPush, s *ops.Step)) func(s []ops.Step) {
 		return func(s []ops.Step) {
 			n := 0
@@ -87,7 +82,7 @@ func TestQuadPoolCatches(t *testing.T) {
 		"rows of another width":             staging(func(p *shaders.QuadPoolPush, _ *ops.Step) { p.Row++ }),
 		"one channel left out":              staging(func(_ *shaders.QuadPoolPush, s *ops.Step) { s.Groups[1]-- }),
 	}
-	all := optest.Cases("quad")
+	all := optest.Cases(table)
 	for _, c := range all[len(all)-3:] {
 		catches(t, dev, c, faults)
 	}

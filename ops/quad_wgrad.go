@@ -4,8 +4,8 @@ import "sparsevk/shaders"
 
 // quadWgrad is how the quad form cuts a weight gradient. 3x3: images into strips,
 // quads quads wide, of which a workgroup takes as many side by side as it has
-// lanes, in steps. 1x1: planes into steps of eight quads, for wide groups of eight
-// input channels at once.
+// lanes for, in steps. 1x1: planes into steps of a quad a lane, for wide groups of a
+// channel a lane at once.
 type quadWgrad struct {
 	outs          uint32     // output channels of an invocation
 	quads, strips uint32     // 3x3: quads of a strip, strips of all images
@@ -16,28 +16,29 @@ type quadWgrad struct {
 
 const (
 	quadWgradOuts   = 6    // output channels of an invocation of the 3x3 form at most: more outgrow the instruction cache
-	quadWgradWide   = 4    // groups of input channels of an invocation of the 1x1 form at most
+	quadWgradHeld   = 32   // quads of input that an invocation of the 1x1 form holds: groups of input channels times lanes
+	quadAcross      = 8    // quads of dy of an output channel that lie across the lanes in the 3x3 form
 	quadWgradPixels = 4096 // pixels that a split adds in a row at most, for accuracy
 	quadWgradSplits = 16   // splits wanted at least, for accuracy and for devices with many cores
 )
 
 // newQuadWgrad depends on the extents only, so that a plan is the same everywhere.
 func newQuadWgrad(o *Conv) quadWgrad {
-	b, quads := o.Y.Block, o.Y.Block.W/4
+	b, quads, lanes := o.Y.Block, o.Y.Block.W/4, o.Env.Class.lanes()
 	q, steps := quadWgrad{}, uint32(0)
 	if o.R == 1 {
-		q.outs, q.wide = evenly(o.K(), maxTile), evenly(ceilDiv(o.C(), quadLanes), quadWgradWide)
+		q.outs, q.wide = evenly(o.K(), maxTile), evenly(ceilDiv(o.C(), lanes), quadWgradHeld/lanes)
 		if o.Pool { // transitions are few: all widths share a pipeline
-			q.outs, q.wide, q.stage = maxTile, quadWgradWide, newQuadStage(o, "/pooled_again")
+			q.outs, q.wide, q.stage = maxTile, quadWgradHeld/lanes, newQuadStage(o, "/pooled_again")
 		}
-		steps = ceilDiv(uint32(b.Plane()/4), quadLanes)
+		steps = ceilDiv(uint32(b.Plane()/4), lanes)
 	} else {
-		q.outs, q.quads = evenly(o.K(), quadWgradOuts), min(quads, quadLanes)
+		q.outs, q.quads = evenly(o.K(), quadWgradOuts), min(quads, quadAcross)
 		for quads%q.quads != 0 {
 			q.quads--
 		}
 		q.strips = b.N * (quads / q.quads)
-		steps = ceilDiv(q.strips, quadLanes/q.quads)
+		steps = ceilDiv(q.strips, quadAcross/q.quads)
 	}
 	room := min(wgradPartial, o.Env.Range-Align) / (4 * uint64(o.weights()))
 	n := max(quadWgradSplits, (b.Plane()+quadWgradPixels-1)/quadWgradPixels)
@@ -69,21 +70,21 @@ func (o *Conv) quadWeightStep(part quadPart, dy View, k0 uint32, dst View) Step 
 	step := Step{
 		Holds:  part.holds,
 		Args:   []Planes{x, links, {dy}, dw},
-		Groups: [3]uint32{ceilDiv(x.C(), quadLanes), q.splits, ceilDiv(dy.C(), q.outs)},
+		Groups: [3]uint32{ceilDiv(x.C(), s.lanes), q.splits, ceilDiv(dy.C(), q.outs)},
 		MACs:   dy.Elems() * uint64(x.C()) * uint64(o.taps()),
 	}
 	if s.point {
 		step.Label, step.Kernel = o.Label+"/quad_point_wgrad", &shaders.QuadPointWgrad
-		step.Groups[0] = ceilDiv(x.C(), q.wide*quadLanes)
-		tail := o.Pool || dy.C()%q.outs != 0 || s.units != quadLanes*q.steps*q.splits
-		step.Spec = []uint32{q.outs, q.wide, 0, flag(tail), flag(part.act)}
+		step.Groups[0] = ceilDiv(x.C(), q.wide*s.lanes)
+		tail := o.Pool || dy.C()%q.outs != 0 || s.units != s.lanes*q.steps*q.splits
+		step.Spec = []uint32{s.lanes, q.outs, q.wide, 0, flag(tail), flag(part.act)}
 		step.Push = &shaders.QuadPointWgradPush{Quads: s.units, Steps: q.steps, C: x.C(), K: dy.C(),
 			Link: link, Stride: row, Dst: first, Split: o.weights(), DY: where(dy)}
 		return step
 	}
 	step.Label, step.Kernel = o.Label+"/quad_wgrad", &shaders.QuadWgrad
-	tail := dy.C()%q.outs != 0 || q.strips != quadLanes/q.quads*q.steps*q.splits
-	step.Spec = []uint32{q.outs, q.quads, flag(4*q.quads != b.W), flag(tail)}
+	tail := dy.C()%q.outs != 0 || q.outs*quadAcross%s.lanes != 0 || q.strips != quadAcross/q.quads*q.steps*q.splits
+	step.Spec = []uint32{s.lanes, q.outs, q.quads, flag(4*q.quads != b.W), flag(tail)}
 	step.Push = &shaders.QuadWgradPush{Width: b.W, Height: b.H, Strips: q.strips, Steps: q.steps, C: x.C(), K: dy.C(),
 		Link: link, Row: row, Dst: first, Split: o.weights(), Act: flag(part.act), DY: where(dy)}
 	return step

@@ -1749,13 +1749,14 @@ var QuadFinalise = Kernel{
 	PushBytes: 28,
 	Push:      (*QuadFinalisePush)(nil),
 	Spec: []Spec{
+		{Name: "LANES", Default: 0x8},
 		{Name: "PLUS", Default: 0x0},
 		{Name: "TAIL", Default: 0x0},
 	},
 	Local:   [3]uint32{8, 1, 1},
-	LocalID: [3]int{-1, -1, -1},
-	Source:  "883067cc3756cc4961da88f6978c149c19867ed5cab1161f649c8c20d47e3349",
-	Module:  "2588baebde339062fbbc2c9d8775937be5fecef02fd891f5bf6732b8151c6081",
+	LocalID: [3]int{0, -1, -1},
+	Source:  "a116aaa9142b7debffebcaa99433ea09a17b6d659cee41563cee287f837378aa",
+	Module:  "516b661f93ffb16bbe24c7655401b9f81cc9c142d02b8be51120af9302a18ff8",
 }
 
 // QuadFinalisePush holds the push constants of quad_finalise.comp.
@@ -1785,6 +1786,7 @@ var QuadFwd = Kernel{
 	PushBytes: 44,
 	Push:      (*QuadFwdPush)(nil),
 	Spec: []Spec{
+		{Name: "LANES", Default: 0x8},
 		{Name: "OUTS", Default: 0xc},
 		{Name: "ROWS", Default: 0x4},
 		{Name: "EDGE", Default: 0x0},
@@ -1792,10 +1794,10 @@ var QuadFwd = Kernel{
 		{Name: "STATS", Default: 0x0},
 	},
 	Local:    [3]uint32{8, 1, 1},
-	LocalID:  [3]int{-1, -1, -1},
+	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "82dbeac283d8c2a86511a39bbe0526823f3083e5a6ee6f583152b8e0a1f243c6",
-	Module:   "c3368d575a3f0b0e4f48744b4024b3d2d3a9ac1c14fa99aace0520a61115af1c",
+	Source:   "6fcab940ea5eb26085eacca3f85299a7168536d9cc313c7f229f6ee159b8def4",
+	Module:   "41b9ec0e3362ea53c0542ce4924fffa7783a91a28d169b9efaf6517bbb41f738",
 }
 
 // QuadFwdPush holds the push constants of quad_fwd.comp.
@@ -1832,6 +1834,7 @@ var QuadFwdAcc = Kernel{
 	PushBytes: 44,
 	Push:      (*QuadFwdAccPush)(nil),
 	Spec: []Spec{
+		{Name: "LANES", Default: 0x8},
 		{Name: "OUTS", Default: 0xc},
 		{Name: "ROWS", Default: 0x4},
 		{Name: "EDGE", Default: 0x0},
@@ -1839,10 +1842,10 @@ var QuadFwdAcc = Kernel{
 		{Name: "STATS", Default: 0x0},
 	},
 	Local:    [3]uint32{8, 1, 1},
-	LocalID:  [3]int{-1, -1, -1},
+	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "eb5003099f174e14c12cd01db2276f72f1bd542fe55186b0343f8333930d1d35",
-	Module:   "159bbda362d30958ada44ac20b9a79e4b7f5659a9418a020562261217a363531",
+	Source:   "ef9b213c3188800e4a1ea2da96dac2e6d49e94c9cffb6f93004d9bd0fa264843",
+	Module:   "4d00a37fa2623c603167fe487388c12e7c3c3fc2c88af5601bd848bbf76bd97c",
 }
 
 // QuadFwdAccPush holds the push constants of quad_fwd_acc.comp.
@@ -1882,16 +1885,17 @@ var QuadGather = Kernel{
 	PushBytes: 48,
 	Push:      (*QuadGatherPush)(nil),
 	Spec: []Spec{
+		{Name: "LANES", Default: 0x8},
 		{Name: "OUTS", Default: 0xc},
 		{Name: "ROWS", Default: 0x4},
 		{Name: "EDGE", Default: 0x0},
 		{Name: "TAIL", Default: 0x0},
 	},
 	Local:    [3]uint32{8, 1, 1},
-	LocalID:  [3]int{-1, -1, -1},
+	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "84859fc83d5ff4595473fb8d8ec4e19d94c84bb5011a7f068aa5f5cc7d74b968",
-	Module:   "c8c4c1150624e289eced61e00ebd33441275f22d54e2aac03d2a6f36397cc65b",
+	Source:   "6a0c47df44ba4aefc5a0c19e51eff44efaf4b82b20256fcf1d11d85df5e35bd0",
+	Module:   "ae54401b15ecb97525987d19d4670e6c2a839b02b98a509c671d3a1a999a2f52",
 }
 
 // QuadGatherPush holds the push constants of quad_gather.comp.
@@ -1957,6 +1961,7 @@ var QuadPointFwd = Kernel{
 	PushBytes: 32,
 	Push:      (*QuadPointFwdPush)(nil),
 	Spec: []Spec{
+		{Name: "LANES", Default: 0x8},
 		{Name: "OUTS", Default: 0x18},
 		{Name: "QUADS", Default: 0x2},
 		{Name: "POOL", Default: 0x0},
@@ -1965,10 +1970,10 @@ var QuadPointFwd = Kernel{
 		{Name: "STATS", Default: 0x0},
 	},
 	Local:    [3]uint32{8, 1, 1},
-	LocalID:  [3]int{-1, -1, -1},
+	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "54763d2dd5ae5f52be3c7c474056cc8ab376000b7108ed024aae366dee203cc3",
-	Module:   "e54d6113eaaf821ee349ec3add5d7e1d607a2c48211c1421549cbee357a41264",
+	Source:   "d9a1a0189707656d5f02cbbe9c323f3735fc7dd7ef830a284fa8dafc858a65db",
+	Module:   "9148d6376f3224d1797c801a3fd3e2d834d2b67857b9b0914393c7ecbeaca4f2",
 }
 
 // QuadPointFwdPush holds the push constants of quad_point_fwd.comp.
@@ -2002,6 +2007,7 @@ var QuadPointFwdAcc = Kernel{
 	PushBytes: 32,
 	Push:      (*QuadPointFwdAccPush)(nil),
 	Spec: []Spec{
+		{Name: "LANES", Default: 0x8},
 		{Name: "OUTS", Default: 0x18},
 		{Name: "QUADS", Default: 0x2},
 		{Name: "POOL", Default: 0x0},
@@ -2010,10 +2016,10 @@ var QuadPointFwdAcc = Kernel{
 		{Name: "STATS", Default: 0x0},
 	},
 	Local:    [3]uint32{8, 1, 1},
-	LocalID:  [3]int{-1, -1, -1},
+	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "46d822739a8b5c02160d266373645033911525bf7a4a47b59faabc26b097a01c",
-	Module:   "2c30e6e25c77669fa0c97e07c2cfabc4e29b013d1ac0bd115b6e0ad1ef8cd595",
+	Source:   "76a6122a9da1fb496110babc3fc87258b304b1e974825b4f1a3d3099e290a6da",
+	Module:   "60c27564b07d21cde10e02bd1861cd51cd79723ab3d46a70f6056480258cabff",
 }
 
 // QuadPointFwdAccPush holds the push constants of quad_point_fwd_acc.comp.
@@ -2050,16 +2056,17 @@ var QuadPointGather = Kernel{
 	PushBytes: 48,
 	Push:      (*QuadPointGatherPush)(nil),
 	Spec: []Spec{
+		{Name: "LANES", Default: 0x8},
 		{Name: "OUTS", Default: 0x18},
 		{Name: "ROWS", Default: 0x2},
 		{Name: "POOL", Default: 0x0},
 		{Name: "TAIL", Default: 0x0},
 	},
 	Local:    [3]uint32{8, 1, 1},
-	LocalID:  [3]int{-1, -1, -1},
+	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "7b4e2526d01c45abeec5ff160b0dc2915afd5cf85ec99b775e877fa08d1012ca",
-	Module:   "3f1d145abf02ac4cdc782c825894acdd6ac50dedb3b14415c4588a23d50e0cdf",
+	Source:   "d440ebb3582737f2ff4887ea59d8645084cb50768f75f18d6c375110699b0925",
+	Module:   "be9395f233ce8a97ab5d2e2fc91bf76f0624fe17b207a4ab226305d3805244d5",
 }
 
 // QuadPointGatherPush holds the push constants of quad_point_gather.comp.
@@ -2094,6 +2101,7 @@ var QuadPointWgrad = Kernel{
 	PushBytes: 40,
 	Push:      (*QuadPointWgradPush)(nil),
 	Spec: []Spec{
+		{Name: "LANES", Default: 0x8},
 		{Name: "OUTS", Default: 0x18},
 		{Name: "QUADS", Default: 0x2},
 		{Name: "POOL", Default: 0x0},
@@ -2101,10 +2109,10 @@ var QuadPointWgrad = Kernel{
 		{Name: "ACT", Default: 0x1},
 	},
 	Local:    [3]uint32{8, 1, 1},
-	LocalID:  [3]int{-1, -1, -1},
+	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "b6f400eaa1c0661ebd591682d2ae2d5049530b257102c1f487fc47f8ceb7d5d5",
-	Module:   "84e487f1a96160e430a0a266ee6ee5a0aa95df774ee8cd39970a88236e3e064f",
+	Source:   "4413a88bd28e0f043aa7acfb111760c27d856f8697534b2747f565e2c9149261",
+	Module:   "45f959a2c1468c654f6a0722d3c6e6e76c024e3174e42935ae711b26e1f9f726",
 }
 
 // QuadPointWgradPush holds the push constants of quad_point_wgrad.comp.
@@ -2137,6 +2145,7 @@ var QuadPool = Kernel{
 	PushBytes: 24,
 	Push:      (*QuadPoolPush)(nil),
 	Spec: []Spec{
+		{Name: "LANES", Default: 0x8},
 		{Name: "OUTS", Default: 0x18},
 		{Name: "QUADS", Default: 0x2},
 		{Name: "POOL", Default: 0x0},
@@ -2144,10 +2153,10 @@ var QuadPool = Kernel{
 		{Name: "ACT", Default: 0x1},
 	},
 	Local:    [3]uint32{8, 1, 1},
-	LocalID:  [3]int{-1, -1, -1},
+	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "fb80047693a26290ed50b92a4bf3adeba42831ca340ef3739bd55c322116de56",
-	Module:   "b996827f51e9e691aab0fbf0d937d6bf4da8bb0fd7ea7cf4f9df48425d15890d",
+	Source:   "5fbbe651ab258f7b5cbff206644a95ba26bea84e7d28e8ef6e815b9b9d3aaece",
+	Module:   "2749d04d8f8bf74e40cc2bebfc3a67e5d2059bbea627377250f173f6b8dcb084",
 }
 
 // QuadPoolPush holds the push constants of quad_pool.comp.
@@ -2177,16 +2186,17 @@ var QuadWgrad = Kernel{
 	PushBytes: 52,
 	Push:      (*QuadWgradPush)(nil),
 	Spec: []Spec{
+		{Name: "LANES", Default: 0x8},
 		{Name: "OUTS", Default: 0x6},
 		{Name: "QUADS", Default: 0x8},
 		{Name: "EDGE", Default: 0x0},
 		{Name: "TAIL", Default: 0x0},
 	},
 	Local:    [3]uint32{8, 1, 1},
-	LocalID:  [3]int{-1, -1, -1},
+	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "19c7e3c8dc22e823d12c2aff85d120424ddbf68f5c58ddf2507debd65cc72cb0",
-	Module:   "89bd1b8a1c9594ceb1bd4ca0faa398875782999260d5d2eb498b3d39a3abf57e",
+	Source:   "80b334083ab5b9d33fd153c80f7d6b6968cff44ac4dbe959aedeac65a77313b7",
+	Module:   "9432070d472d561456c2fd6bf3cea0f27c4a3da3a85ec2d9c2b36fa3c7141446",
 }
 
 // QuadWgradPush holds the push constants of quad_wgrad.comp.

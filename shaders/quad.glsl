@@ -1,25 +1,20 @@
 #ifndef QUAD_GLSL
 #define QUAD_GLSL
-// What the quad forms share: kernels for software drivers with 8 lanes. A quad is
-// four pixels side by side, one RGBA32F texel; a workgroup is one subgroup of 8.
+// What the quad forms share: kernels for software drivers with 8 or 16 lanes. A quad
+// is four pixels side by side, one RGBA32F texel; a workgroup is one subgroup.
 // An invocation owns a column: ROWS quads below each other. Columns are numbered
 // x first, then y, then image, so that the neighbours of a column in x are the
 // next lanes.
-#extension GL_KHR_shader_subgroup_basic : require
-#extension GL_KHR_shader_subgroup_ballot : require
-#extension GL_KHR_shader_subgroup_shuffle : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
-#extension GL_EXT_control_flow_attributes : require
+#include "lanes.glsl"
 #include "quad_bn.glsl"
 #include "winograd.glsl"
 
-layout(local_size_x = 8) in;
-layout(constant_id = 0) const uint OUTS = 12; // channels that an invocation makes
-layout(constant_id = 1) const uint ROWS = 4;  // quads below each other: 2 or 4
-layout(constant_id = 2) const uint EDGE = 0;  // 1: a row's quads may lie in two subgroups, since W/4 does not divide 8
-layout(constant_id = 3) const uint TAIL = 0;  // 1: fewer than OUTS channels are wanted, or the last workgroup has idle lanes
+layout(constant_id = 1) const uint OUTS = 12; // channels that an invocation makes
+layout(constant_id = 2) const uint ROWS = 4;  // quads below each other: 2 or 4
+layout(constant_id = 3) const uint EDGE = 0;  // 1: a row's quads may lie in two subgroups, since W/4 does not divide LANES
+layout(constant_id = 4) const uint TAIL = 0;  // 1: fewer than OUTS channels are wanted, or the last workgroup has idle lanes
 
-const uint LANES = 8;
 const uint FETCHES = (3 * OUTS + LANES - 1) / LANES; // of weights per input channel: filter rows [out][dy], a texel each
 
 struct Column {
@@ -27,7 +22,7 @@ struct Column {
     int above, below;   // steps to the rows next to it, 0 outside of the image
     int beside;         // EDGE: step to the neighbour that no lane holds
     int stride;         // quads per row
-    uint lane, left, right;            // this lane and those of the neighbours
+    uint lane;
     bool above_in, below_in, left_in, right_in; // whether the neighbours lie in the image
 };
 
@@ -39,8 +34,6 @@ Column column(int i, int width, int height) {
     c.first = (n * height + y * int(ROWS)) * quads + x;
     c.stride = quads;
     c.lane = gl_SubgroupInvocationID;
-    c.left = (c.lane + LANES - 1) % LANES;
-    c.right = (c.lane + 1) % LANES;
     c.left_in = x > 0;
     c.right_in = x < quads - 1;
     c.above_in = y > 0;
@@ -60,7 +53,7 @@ int step_to(Column c, int r) { return r < 0 ? c.above : r == int(ROWS) ? c.below
 void row_points(Column c, int r, vec4 q, vec4 beside, out float v[6]) {
     if (r < 0) q = c.above_in ? q : vec4(0.0);
     if (r == int(ROWS)) q = c.below_in ? q : vec4(0.0);
-    float left = subgroupShuffle(q.w, c.left), right = subgroupShuffle(q.x, c.right);
+    float left = from_lane(q.w, LANES - 1), right = from_lane(q.x, 1);
     if (EDGE != 0) {
         if (r < 0) beside = c.above_in ? beside : vec4(0.0);
         if (r == int(ROWS)) beside = c.below_in ? beside : vec4(0.0);
@@ -75,7 +68,7 @@ void row_points(Column c, int r, vec4 q, vec4 beside, out float v[6]) {
 #define FILTER_ROW(lane)                                             \
     {                                                                \
         const uint n = LANES * f + lane;                             \
-        if (n < 3 * OUTS) {                                          \
+        if (lane < LANES && n < 3 * OUTS) {                          \
             float b = subgroupBroadcast(t[f][i], lane);              \
             [[unroll]] for (uint r = 0; r < ROWS; r++)               \
                 a[n / 3][r][i] += v[r + n % 3][i] * b;               \
@@ -93,6 +86,8 @@ void add_input() {
         [[unroll]] for (uint f = 0; f < FETCHES; f++) {
             FILTER_ROW(0) FILTER_ROW(1) FILTER_ROW(2) FILTER_ROW(3)
             FILTER_ROW(4) FILTER_ROW(5) FILTER_ROW(6) FILTER_ROW(7)
+            FILTER_ROW(8) FILTER_ROW(9) FILTER_ROW(10) FILTER_ROW(11)
+            FILTER_ROW(12) FILTER_ROW(13) FILTER_ROW(14) FILTER_ROW(15)
         }
 }
 

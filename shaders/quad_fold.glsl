@@ -49,7 +49,7 @@ float lane_sums(uint lane, uint first) {
         bool high = (lane & bit) != 0;
         [[unroll]] for (uint i = 0; i < LANES / 2 / bit; i++) {
             float keep = high ? u[2 * i + 1] : u[2 * i], give = high ? u[2 * i] : u[2 * i + 1];
-            u[i] = keep + subgroupShuffleXor(give, bit);
+            u[i] = keep + from_xor(give, bit);
         }
     }
     return u[0];

@@ -2,7 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 
 // quad_fwd: 3x3 convolution, optionally of batch norm and ReLU, read in place.
-// The form for software drivers with 8 lanes (quad.glsl).
+// The form for software drivers with 8 or 16 lanes (quad.glsl).
 //
 //     y[k,n,p,q] = Σ_{c,r,s} w[k,c,r,s] · z[c, n, p+r-1, q+s-1]
 //     z[c] = ACT ? max(gamma[c]·(x[c]-mean[c])·istd[c] + beta[c], 0) : x[c]

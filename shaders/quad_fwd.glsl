@@ -4,7 +4,7 @@
 #include "view.glsl"
 #include "quad.glsl"
 
-layout(constant_id = 4) const uint STATS = 0; // 1: leave the statistics of every tile
+layout(constant_id = 5) const uint STATS = 0; // 1: leave the statistics of every tile
 
 layout(push_constant) uniform Push {
     uint width, height;

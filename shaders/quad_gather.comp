@@ -3,7 +3,7 @@
 #extension GL_EXT_control_flow_attributes : require
 
 // quad_gather: what a map receives from the 3x3 convolutions that read it. The
-// form for software drivers with 8 lanes (quad.glsl).
+// form for software drivers with 8 or 16 lanes (quad.glsl).
 //
 //     D_j[c,n,y,x] = Σ_{k,r,s} w_j[k,c,2-r,2-s] · dy_j[k, n, y+r-1, x+s-1]
 //     g[c]         = (p.acc ? g[c] : 0) + Σ_j gamma_j[c]·[z_j > 0]·D_j[c]     z_j = gamma_j[c]·xhat[c] + beta_j[c]

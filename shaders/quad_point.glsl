@@ -4,21 +4,16 @@
 // pixel needs no neighbours, so that planes are plain runs of quads; with POOL a
 // quad of pooled pixels covers two quads in each of two rows. Input channels come
 // four at a time: their weights to one output are one texel.
-#extension GL_KHR_shader_subgroup_basic : require
-#extension GL_KHR_shader_subgroup_ballot : require
-#extension GL_KHR_shader_subgroup_shuffle : require
 #extension GL_KHR_shader_subgroup_arithmetic : require
-#extension GL_EXT_control_flow_attributes : require
+#include "lanes.glsl"
 #include "view.glsl"
 #include "quad_bn.glsl"
 
-layout(local_size_x = 8) in;
-layout(constant_id = 0) const uint OUTS = 24; // channels that an invocation makes
-layout(constant_id = 1) const uint QUADS = 2; // quads of each, in steps of LANES
-layout(constant_id = 2) const uint POOL = 0;  // 1: 2x2 means of the activated map
-layout(constant_id = 3) const uint TAIL = 0;  // 1: idle lanes, fewer than OUTS channels wanted, or inputs that four does not divide
+layout(constant_id = 1) const uint OUTS = 24; // channels that an invocation makes
+layout(constant_id = 2) const uint QUADS = 2; // quads of each, in steps of LANES
+layout(constant_id = 3) const uint POOL = 0;  // 1: 2x2 means of the activated map
+layout(constant_id = 4) const uint TAIL = 0;  // 1: idle lanes, fewer than OUTS channels wanted, or inputs that four does not divide
 
-const uint LANES = 8;
 const uint FETCHES = (OUTS + LANES - 1) / LANES; // of weights per four inputs
 
 // unpooled returns the first of the four quads that pooled quad i covers, in
@@ -48,7 +43,7 @@ void no_sums() {
 #define POINT_OUTPUT(lane)                                           \
     {                                                                \
         const uint n = LANES * f + lane;                             \
-        if (n < OUTS) {                                              \
+        if (lane < LANES && n < OUTS) {                              \
             float b = subgroupBroadcast(t[f][e], lane);              \
             [[unroll]] for (uint q = 0; q < count; q++)              \
                 a[n][q] += z[q] * b;                                 \
@@ -58,6 +53,8 @@ void add_input(const uint e, const uint count) {
     [[unroll]] for (uint f = 0; f < FETCHES; f++) {
         POINT_OUTPUT(0) POINT_OUTPUT(1) POINT_OUTPUT(2) POINT_OUTPUT(3)
         POINT_OUTPUT(4) POINT_OUTPUT(5) POINT_OUTPUT(6) POINT_OUTPUT(7)
+        POINT_OUTPUT(8) POINT_OUTPUT(9) POINT_OUTPUT(10) POINT_OUTPUT(11)
+        POINT_OUTPUT(12) POINT_OUTPUT(13) POINT_OUTPUT(14) POINT_OUTPUT(15)
     }
 }
 #endif

@@ -2,7 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 
 // quad_point_fwd: 1x1 convolution, optionally of batch norm and ReLU, read
-// in place. The form for software drivers with 8 lanes (quad_point.glsl).
+// in place. The form for software drivers with 8 or 16 lanes (quad_point.glsl).
 //
 //     y[k,i] = Σ_c w[k,c] · z[c,i]
 //     z[c] = ACT ? max(gamma[c]·(x[c]-mean[c])·istd[c] + beta[c], 0) : x[c]

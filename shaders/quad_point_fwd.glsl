@@ -3,8 +3,8 @@
 // The convolution of quad_point_fwd.comp and quad_point_fwd_acc.comp.
 #include "quad_point.glsl"
 
-layout(constant_id = 4) const uint ACT = 1;   // 1: batch norm and ReLU on load
-layout(constant_id = 5) const uint STATS = 0; // 1: leave the statistics of every tile
+layout(constant_id = 5) const uint ACT = 1;   // 1: batch norm and ReLU on load
+layout(constant_id = 6) const uint STATS = 0; // 1: leave the statistics of every tile
 
 layout(push_constant) uniform Push {
     uint quads; // quads per plane of y
@@ -45,7 +45,7 @@ void run() {
         own[q] = TAIL != 0 ? min(first + int(q * LANES), int(p.quads) - 1) : first + int(q * LANES);
     no_sums();
     for (int c = 0; c < int(p.c); c += 4) {
-        int l = 2 * c + lane;
+        int l = 2 * c + lane % 8;
         if (TAIL != 0)
             l = min(l, 2 * int(p.c) - 2 + lane % 2);
         vec4 both = texelFetch(links, int(p.link) + l);

@@ -4,7 +4,7 @@
 
 // quad_point_gather: what a map receives from the 1x1 convolutions that read it,
 // or with POOL from those that read its 2x2 means. The form for software drivers
-// with 8 lanes (quad_point.glsl).
+// with 8 or 16 lanes (quad_point.glsl).
 //
 //     D_j[c]       = Σ_k w_j[k,c] · dy_j[k], with POOL a quarter of it to each of four pixels
 //     g[c]         = (p.acc ? g[c] : 0) + Σ_j gamma_j[c]·[z_j > 0]·D_j[c]     z_j = gamma_j[c]·xhat[c] + beta_j[c]

@@ -2,7 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 
 // quad_point_wgrad: weight gradient of a 1x1 convolution, optionally of batch
-// norm and ReLU. The form for software drivers with 8 lanes: a lane is an input
+// norm and ReLU. The form for software drivers with 8 or 16 lanes: a lane is an input
 // channel, or QUADS of them, LANES apart.
 //
 //     partial[split,k,c] = Σ_i dy[k,i] · z[c,i]
@@ -15,7 +15,7 @@
 
 #include "quad_point.glsl"
 
-layout(constant_id = 4) const uint ACT = 1; // 1: batch norm and ReLU on load
+layout(constant_id = 5) const uint ACT = 1; // 1: batch norm and ReLU on load
 
 layout(push_constant) uniform Push {
     uint quads;  // quads per plane of dy
@@ -54,10 +54,10 @@ void load(uint g, int first) {
 
 // One lane's quad of dy goes to all lanes, pixel by pixel.
 #define DY_QUAD(lane)                                                \
-    {                                                                \
+    if (lane < LANES) {                                              \
         vec4 b = subgroupBroadcast(d, lane);                         \
         [[unroll]] for (uint g = 0; g < QUADS; g++)                  \
-            sums[k][g] += dot(input_[g][lane], b);                   \
+            sums[k][g] += dot(input_[g][lane < LANES ? lane : 0], b); \
     }
 
 void main() {
@@ -79,6 +79,7 @@ void main() {
             if (TAIL != 0)
                 d = mine < int(p.quads) ? d : vec4(0.0);
             DY_QUAD(0) DY_QUAD(1) DY_QUAD(2) DY_QUAD(3) DY_QUAD(4) DY_QUAD(5) DY_QUAD(6) DY_QUAD(7)
+            DY_QUAD(8) DY_QUAD(9) DY_QUAD(10) DY_QUAD(11) DY_QUAD(12) DY_QUAD(13) DY_QUAD(14) DY_QUAD(15)
         }
     }
     [[unroll]] for (uint g = 0; g < QUADS; g++)

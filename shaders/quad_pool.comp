@@ -2,7 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 
 // quad_pool: what a transition's convolution reads of some channels: the 2x2 means
-// of their batch norm and ReLU. The form for software drivers with 8 lanes
+// of their batch norm and ReLU. The form for software drivers with 8 or 16 lanes
 // (quad_point.glsl): it stages channels once for all the outputs that read them.
 //
 //     z[c] = mean2x2(u[c])
@@ -14,7 +14,7 @@
 
 #include "quad_point.glsl"
 
-layout(constant_id = 4) const uint ACT = 1; // 1: batch norm and ReLU on load
+layout(constant_id = 5) const uint ACT = 1; // 1: batch norm and ReLU on load
 
 layout(push_constant) uniform Push {
     uint quads; // quads per plane of z

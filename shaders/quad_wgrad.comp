@@ -1,11 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#extension GL_KHR_shader_subgroup_basic : require
-#extension GL_KHR_shader_subgroup_ballot : require
-#extension GL_EXT_control_flow_attributes : require
-
 // quad_wgrad: weight gradient of a 3x3 convolution, optionally of batch norm and
-// ReLU. The form for software drivers with 8 lanes: a lane is an input channel.
+// ReLU. The form for software drivers with 8 or 16 lanes: a lane is an input channel.
 //
 //     partial[split,k,c,r,s] = Σ_{n,p,q} dy[k,n,p,q] · z[c, n, p+r-1, q+s-1]
 //     z[c] = act ? max(gamma[c]·(x[c]-mean[c])·istd[c] + beta[c], 0) : x[c]
@@ -18,15 +14,15 @@
 // are added by conv_reduce.
 // CPU reference: ops/ref.ConvBackwardWeights. Host: ops.Conv.
 
+#include "lanes.glsl"
 #include "view.glsl"
 #include "winograd.glsl"
 #include "quad_bn.glsl"
 
-layout(local_size_x = 8) in;
-layout(constant_id = 0) const uint OUTS = 6;  // output channels of an invocation
-layout(constant_id = 1) const uint QUADS = 8; // quads of a strip's row, W/4 or a divisor of it
-layout(constant_id = 2) const uint EDGE = 0;  // 1: an image row has several strips
-layout(constant_id = 3) const uint TAIL = 0;  // 1: some invocation has fewer outputs, or the last step fewer strips
+layout(constant_id = 1) const uint OUTS = 6;  // output channels of an invocation
+layout(constant_id = 2) const uint QUADS = 8; // quads of a strip's row, W/4 or a divisor of it
+layout(constant_id = 3) const uint EDGE = 0;  // 1: an image row has several strips
+layout(constant_id = 4) const uint TAIL = 0;  // 1: some invocation has fewer outputs, or the last step fewer strips
 
 layout(push_constant) uniform Push {
     uint width, height;
@@ -46,8 +42,8 @@ layout(binding = 1) uniform samplerBuffer links;
 layout(binding = 2) uniform samplerBuffer dy;
 layout(binding = 3) writeonly buffer Partial { float partial[]; };
 
-const uint LANES = 8;
-const uint SIDE = LANES / QUADS;   // strips side by side
+const uint ACROSS = 8;             // quads of dy of one output channel, at most, that lie across the lanes
+const uint SIDE = ACROSS / QUADS;  // strips side by side
 const uint WIDE = SIDE * QUADS;    // quads of a step
 
 float a[OUTS][3][6]; // sums per output, row of taps and point
@@ -57,7 +53,11 @@ float t[6];          // a quad of dy, transformed
 #define QUAD(lane)                                                   \
     if (lane < WIDE) {                                               \
         const uint q = lane < WIDE ? lane : 0;                       \
-        float b = subgroupBroadcast(t[i], lane);                     \
+        float b;                                                     \
+        if (LANES == ACROSS || k % 2 == 0)                           \
+            b = subgroupBroadcast(t[i], lane);                       \
+        else                                                         \
+            b = subgroupBroadcast(t[i], lane + ACROSS);              \
         [[unroll]] for (uint r = 0; r < 3; r++)                      \
             a[k][r][i] += z[r][q][i] * b;                            \
     }
@@ -115,15 +115,17 @@ void main() {
                 points_of_pixels(before, row[q], after, z[2][i * QUADS + q]);
             }
         }
-        int mine = min(strip + lane / int(QUADS), int(p.strips) - 1);
-        int from = dfirst + strip_at(mine, quads) + lane % int(QUADS) + (dy_in ? y : 0) * quads;
+        int across = lane % int(ACROSS), mine = min(strip + across / int(QUADS), int(p.strips) - 1);
+        int from = dfirst + strip_at(mine, quads) + across % int(QUADS) + (dy_in ? y : 0) * quads;
         bool in_step = dy_in;
-        if (TAIL != 0) in_step = in_step && strip + lane / int(QUADS) < int(p.strips);
+        if (TAIL != 0) in_step = in_step && strip + across / int(QUADS) < int(p.strips);
         [[unroll]] for (uint k = 0; k < OUTS; k++) {
-            uint plane = k;
-            if (TAIL != 0) plane = min(k, p.k - 1 - gl_WorkGroupID.z * OUTS);
-            vec4 d = texelFetch(dy, from + int(plane * (p.dy.plane / 4)));
-            points_of_quad(in_step ? d : vec4(0.0), t);
+            if (LANES == ACROSS || k % 2 == 0) { // 16 lanes hold two output channels
+                uint plane = k + lane / ACROSS;
+                if (TAIL != 0) plane = min(plane, p.k - 1 - gl_WorkGroupID.z * OUTS);
+                vec4 d = texelFetch(dy, from + int(plane * (p.dy.plane / 4)));
+                points_of_quad(in_step ? d : vec4(0.0), t);
+            }
             [[unroll]] for (uint i = 0; i < 6; i++) {
                 QUAD(0) QUAD(1) QUAD(2) QUAD(3) QUAD(4) QUAD(5) QUAD(6) QUAD(7)
             }

@@ -46,7 +46,7 @@ func TestEnginesAgreeInChunks(t *testing.T) {
 func TestBindingsStayWithinChunks(t *testing.T) {
 	for _, preset := range []string{"sparse-100-12", "dense-40-12", "sparse-bc-40-12", "imagenet-sparse-121-32-init2k"} {
 		for _, e := range []Engine{Arena, Layered} {
-			for _, class := range []ops.Class{ops.Plain, ops.Quad} {
+			for _, class := range []ops.Class{ops.Plain, ops.Quad, ops.Quad16} {
 				o := Options{Batch: 4, Engine: e, Class: class}
 				o.Chunk = smallChunk(network(t, preset, o))
 				n := network(t, preset, o)

@@ -244,7 +244,7 @@ func TestLargeEnginesAgree(t *testing.T) {
 	}
 	for _, class := range classes(optest.Device(t)) {
 		within := blunt
-		if class == ops.Quad {
+		if class.Quads() {
 			within.logits, within.gradients = 2*blunt.logits, 2*blunt.gradients
 		}
 		for _, preset := range []string{"sparse-100-12", "dense-40-12", "sparse-bc-100-16x32x64"} {

@@ -31,7 +31,7 @@ func TestMemoryBounds(t *testing.T) {
 		{"sparse-40-24", Layered, 760},
 		{"dense-100-12", Layered, 7200},
 	} {
-		for _, class := range []ops.Class{ops.Plain, ops.Quad} {
+		for _, class := range []ops.Class{ops.Plain, ops.Quad, ops.Quad16} {
 			m := network(t, c.preset, Options{Batch: 64, Engine: c.engine, Class: class}).Memory()
 			got := MiB(m.Features())
 			t.Logf("%s, %s, %s kernels: %.1f MiB of at most %.0f", c.preset, c.engine, class, got, c.most)

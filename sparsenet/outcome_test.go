@@ -20,10 +20,11 @@ import (
 
 // classes returns the kernel forms that dev runs.
 func classes(dev *gpu.Device) []ops.Class {
-	if optest.FitsQuad(dev) != nil {
+	class, err := optest.QuadClass(dev)
+	if err != nil {
 		return []ops.Class{ops.Plain}
 	}
-	return []ops.Class{ops.Plain, ops.Quad}
+	return []ops.Class{ops.Plain, class}
 }
 
 // open puts a network on the device of the tests, with parameters and statistics

@@ -226,7 +226,7 @@ func TestBarriers(t *testing.T) {
 		}
 	}
 	for _, e := range []Engine{Arena, Layered} {
-		for _, c := range []ops.Class{ops.Plain, ops.Quad} {
+		for _, c := range []ops.Class{ops.Plain, ops.Quad, ops.Quad16} {
 			for _, n := range slices.Concat(smallNets, sumNets) {
 				o := n.Options
 				o.Engine, o.Class = e, c

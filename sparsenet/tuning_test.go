@@ -20,7 +20,7 @@ func TestStepsHaveParts(t *testing.T) {
 	g, err := Build(tunable)
 	require.NoError(t, err)
 	for _, engine := range []Engine{Arena, Layered} {
-		for _, class := range []ops.Class{ops.Plain, ops.Quad, ops.Small} {
+		for _, class := range []ops.Class{ops.Plain, ops.Quad, ops.Quad16, ops.Small} {
 			n, err := NewNetwork(g, Options{Batch: 2, Engine: engine, Class: class})
 			require.NoError(t, err)
 			macs := map[ops.Choice]uint64{}
@@ -71,8 +71,9 @@ func TestTuningIsChecked(t *testing.T) {
 func TestTunedTrains(t *testing.T) {
 	dev := optest.Device(t)
 	open(t, tunable, Options{Batch: 2}) // the device has its buffers for transfers now, which it keeps
-	class, tuning := ops.Quad, ops.Tuning{"forward 3x3": "plain", "weights 1x1pool": "plain"}
-	if optest.FitsQuad(dev) != nil {
+	class, err := optest.QuadClass(dev)
+	tuning := ops.Tuning{"forward 3x3": "plain", "weights 1x1pool": "plain"}
+	if err != nil {
 		class, tuning = ops.Small, ops.Tuning{"forward 3x3": "plain", "gather 3x3": "plain", "weights 3x3": "plain"}
 	}
 	before := dev.Allocated()

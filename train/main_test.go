@@ -16,8 +16,9 @@ var engines = []sparsenet.Engine{sparsenet.Arena, sparsenet.Layered}
 
 // classes returns the kernel forms that dev runs.
 func classes(dev *gpu.Device) []ops.Class {
-	if optest.FitsQuad(dev) != nil {
+	class, err := optest.QuadClass(dev)
+	if err != nil {
 		return []ops.Class{ops.Plain}
 	}
-	return []ops.Class{ops.Quad, ops.Plain}
+	return []ops.Class{class, ops.Plain}
 }

@@ -62,7 +62,7 @@ func TestDevices(t *testing.T) {
 			assert.Equal(t, driverName(info), d.Driver)
 			assert.Equal(t, info.SubgroupSize, d.Subgroup.Size)
 			assert.Equal(t, info.Heaps[0].Bytes, d.Heaps[0].Bytes)
-			assert.Contains(t, []string{"plain", "quad"}, d.Kernels)
+			assert.Contains(t, []string{"plain", "quad", "quad16"}, d.Kernels)
 			assert.Empty(t, d.Unusable)
 		}
 	}

@@ -11,9 +11,14 @@ import (
 )
 
 func init() {
-	Register("quad", quadCases)
-	Register("quad_finalise", quadFinaliseCases)
+	for _, c := range quadClasses {
+		Register(c.String(), func() []Case { return quadCases(c) })
+		Register(c.String()+"_finalise", func() []Case { return quadFinaliseCases(c) })
+	}
 }
+
+// quadClasses are those with quad forms; each has tables of its own.
+var quadClasses = []ops.Class{ops.Quad, ops.Quad16}
 
 // winogradSlack is the constant of the tolerance formula for the quad forms.
 // F(4,3) forms each quad of outputs from sums and differences of its six inputs
@@ -48,11 +53,11 @@ var quadShapes = []convShape{
 	{1, 6, 6, 40, 3, pooling},
 }
 
-func quadCases() []Case {
+func quadCases(class ops.Class) []Case {
 	var cases []Case
 	for i, s := range quadShapes {
-		o := convOptions{seed: uint64(100 + i), limit: ops.DefaultRange, class: ops.Quad, act: true, many: i%2 == 0 && s.c > 2}
-		cases = append(cases, measured(s, o), convWeights(s, o), quadData(s, uint64(200+i), ops.DefaultRange, i%4 == 1))
+		o := convOptions{seed: uint64(100 + i), limit: ops.DefaultRange, class: class, act: true, many: i%2 == 0 && s.c > 2}
+		cases = append(cases, measured(s, o), convWeights(s, o), quadData(class, s, uint64(200+i), ops.DefaultRange, i%4 == 1))
 		if i%6 == 0 { // every pipeline costs a second to compile
 			o.act = false
 			cases = append(cases, s.widened(convForward(s, o)), convWeights(s, o))
@@ -62,13 +67,13 @@ func quadCases() []Case {
 	cut, limit := convShape{2, 30, 16, 16, 26, same3}, uint64(24*4*512+ops.Align)
 	var cuts []Case
 	for _, act := range []bool{false, true} {
-		o := convOptions{seed: 140, limit: limit, class: ops.Quad, act: act}
+		o := convOptions{seed: 140, limit: limit, class: class, act: act}
 		cuts = append(cuts, cut.widened(convForward(cut, o)), convWeights(cut, o))
 	}
-	cuts = append(cuts, quadData(cut, 141, limit, false), quadData(cut, 142, limit, true), measured(cut, convOptions{seed: 145, limit: limit, class: ops.Quad, act: true}))
+	cuts = append(cuts, quadData(class, cut, 141, limit, false), quadData(class, cut, 142, limit, true), measured(cut, convOptions{seed: 145, limit: limit, class: class, act: true}))
 	cut.g = point
-	o := convOptions{seed: 143, limit: limit, class: ops.Quad, act: true}
-	cuts = append(cuts, convForward(cut, o), convWeights(cut, o), quadData(cut, 144, limit, true), measured(cut, o))
+	o := convOptions{seed: 143, limit: limit, class: class, act: true}
+	cuts = append(cuts, convForward(cut, o), convWeights(cut, o), quadData(class, cut, 144, limit, true), measured(cut, o))
 	// what a transition stages is cut too: four channels at a time, the last part of two
 	cut.c, cut.g = 14, pooling
 	o.seed, o.many = 146, true
@@ -112,8 +117,8 @@ func widenBy(n int, w *Want) {
 	}
 }
 
-func quadData(s convShape, seed, limit uint64, acc bool) Case {
-	run := newConv(s, convOptions{seed: seed, limit: limit, class: ops.Quad})
+func quadData(class ops.Class, s convShape, seed, limit uint64, acc bool) Case {
+	run := newConv(s, convOptions{seed: seed, limit: limit, class: class})
 	dx := NewBlock("dx", s.c, s.n, s.h, s.w)
 	want := ref.ConvBackwardData(s.g, run.dy, run.w, s.h, s.w)
 	if acc {
@@ -129,7 +134,7 @@ func quadData(s convShape, seed, limit uint64, acc bool) Case {
 // it can, and the merge of them.
 func measured(s convShape, o convOptions) Case {
 	forward := convForward(s, o)
-	if o.class == ops.Quad || o.form == ops.QuadForm {
+	if o.class.Quads() || o.form == ops.QuadForm {
 		forward = s.widened(forward)
 	}
 	y := forward.Out[0]
@@ -175,12 +180,12 @@ func measuredWords(words *ops.Block, y Want, k int) Want {
 
 // quadFinaliseCases: whole workgroups, a tail, several planes, runs cut by a small
 // range; planes of other sizes take the plain form.
-func quadFinaliseCases() []Case {
+func quadFinaliseCases(class ops.Class) []Case {
 	var cases []Case
 	for i, s := range [][4]int{{1, 1, 16, 16}, {3, 2, 6, 6}, {13, 3, 8, 4}, {2, 3, 32, 30}, {2, 1, 3, 5}} {
 		for _, plus := range []bool{false, true} {
 			c := finaliseCase(uint64(i), s, 16<<10, plus)
-			c.Env.Class = ops.Quad
+			c.Env.Class = class
 			cases = append(cases, c)
 		}
 	}

@@ -7,29 +7,33 @@ import (
 	"sparsevk/ops/ref"
 )
 
-func init() { Register("quad_gather", quadGatherCases) }
+func init() {
+	for _, c := range quadClasses {
+		Register(c.String()+"_gather", func() []Case { return quadGatherCases(c) })
+	}
+}
 
 // quadGatherCases: one reader, four; blocks of 4, 8 and 12 channels, with idle
 // ones; idle lanes; rows that cross subgroups; 2 rows; readers of other
 // geometries before and after; readers without batch norm; a range that cuts the
 // map, the gradients and the weights.
-func quadGatherCases() []Case {
+func quadGatherCases(class ops.Class) []Case {
 	full := int(ops.DefaultRange)
 	return []Case{
-		quadGather(1, [4]int{12, 2, 32, 32}, full, gatherReader{12, 12, 0, same3, true}),
-		quadGather(2, [4]int{12, 4, 16, 16}, full, gatherReader{12, 36, 12, same3, true}, gatherReader{5, 24, 5, same3, true},
+		quadGather(class, 1, [4]int{12, 2, 32, 32}, full, gatherReader{12, 12, 0, same3, true}),
+		quadGather(class, 2, [4]int{12, 4, 16, 16}, full, gatherReader{12, 36, 12, same3, true}, gatherReader{5, 24, 5, same3, true},
 			gatherReader{12, 24, 12, same3, true}, gatherReader{1, 12, 0, same3, true}),
-		quadGather(3, [4]int{7, 3, 8, 8}, full, gatherReader{8, 9, 2, same3, true}, gatherReader{3, 7, 0, same3, false}, gatherReader{4, 8, 1, same3, false}),
-		quadGather(4, [4]int{16, 3, 6, 12}, full, gatherReader{4, 16, 0, pooling, true}, gatherReader{4, 20, 3, same3, true}, gatherReader{3, 16, 0, point, true}),
-		quadGather(7, [4]int{24, 2, 8, 8}, full, gatherReader{13, 24, 0, point, true}, gatherReader{48, 72, 24, point, true}),
-		quadGather(8, [4]int{12, 2, 16, 16}, full, gatherReader{36, 36, 12, pooling, true}, gatherReader{5, 12, 0, point, true}),
-		quadGather(5, [4]int{12, 1, 4, 64}, full, gatherReader{6, 12, 0, same3, true}, gatherReader{6, 12, 0, point, false}),
-		quadGather(6, [4]int{30, 2, 16, 16}, 24*4*512+ops.Align, gatherReader{27, 33, 3, same3, true}, gatherReader{26, 30, 0, same3, true}),
+		quadGather(class, 3, [4]int{7, 3, 8, 8}, full, gatherReader{8, 9, 2, same3, true}, gatherReader{3, 7, 0, same3, false}, gatherReader{4, 8, 1, same3, false}),
+		quadGather(class, 4, [4]int{16, 3, 6, 12}, full, gatherReader{4, 16, 0, pooling, true}, gatherReader{4, 20, 3, same3, true}, gatherReader{3, 16, 0, point, true}),
+		quadGather(class, 7, [4]int{24, 2, 8, 8}, full, gatherReader{13, 24, 0, point, true}, gatherReader{48, 72, 24, point, true}),
+		quadGather(class, 8, [4]int{12, 2, 16, 16}, full, gatherReader{36, 36, 12, pooling, true}, gatherReader{5, 12, 0, point, true}),
+		quadGather(class, 5, [4]int{12, 1, 4, 64}, full, gatherReader{6, 12, 0, same3, true}, gatherReader{6, 12, 0, point, false}),
+		quadGather(class, 6, [4]int{30, 2, 16, 16}, 24*4*512+ops.Align, gatherReader{27, 33, 3, same3, true}, gatherReader{26, 30, 0, same3, true}),
 	}
 }
 
-func quadGather(seed uint64, s [4]int, limit int, readers ...gatherReader) Case {
-	c, made, want, plus := gatherCase(seed, s, classOf(ops.Quad, uint64(limit)), readers)
+func quadGather(class ops.Class, seed uint64, s [4]int, limit int, readers ...gatherReader) Case {
+	c, made, want, plus := gatherCase(seed, s, classOf(class, uint64(limit)), readers)
 	c.Out = gatherWants(made, want, plus)
 	mustBeQuad(c)
 	return c

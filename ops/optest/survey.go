@@ -11,11 +11,15 @@ import (
 )
 
 // Unfit returns why dev cannot run the table of op, or nil. Tables whose names
-// begin with quad or end with wide, and those called fp16 and bf16, are of kernels
+// begin with that of a quad class or end with wide, and those called fp16 and bf16, are of kernels
 // that do not run everywhere.
 func Unfit(dev *gpu.Device, op string) error {
-	if strings.HasPrefix(op, "quad") {
-		return FitsQuad(dev)
+	if class, _, _ := strings.Cut(op, "_"); strings.HasPrefix(class, "quad") {
+		c, err := ops.ParseClass(class)
+		if err != nil {
+			return err
+		}
+		return fits(c, dev)
 	}
 	if p, err := ops.ParsePrecision(op); err == nil && p != ops.FP32 && !dev.Info().Features.Storage16 {
 		return gpu.ErrNoStorage16
@@ -26,9 +30,12 @@ func Unfit(dev *gpu.Device, op string) error {
 	return nil
 }
 
-// FitsQuad returns why dev cannot run the quad kernels, or nil.
-func FitsQuad(dev *gpu.Device) error {
-	return fits(ops.Quad, dev)
+// QuadClass returns the class of quad kernels that dev runs, or why it runs none.
+func QuadClass(dev *gpu.Device) (ops.Class, error) {
+	if fits(ops.Quad16, dev) == nil {
+		return ops.Quad16, nil
+	}
+	return ops.Quad, fits(ops.Quad, dev)
 }
 
 func fits(class ops.Class, dev *gpu.Device) error {

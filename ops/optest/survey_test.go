@@ -89,5 +89,12 @@ func TestSurveyEndsEarly(t *testing.T) {
 func TestUnfit(t *testing.T) {
 	dev := Device(t)
 	assert.NoError(t, Unfit(dev, "relu"))
-	assert.Equal(t, FitsQuad(dev), Unfit(dev, "quad_gather"))
+	class, err := QuadClass(dev)
+	assert.Equal(t, err, Unfit(dev, class.String()+"_gather"))
+	assert.Error(t, Unfit(dev, "quads_gather"), "of no class")
+	for _, c := range quadClasses {
+		if c != class {
+			assert.ErrorContains(t, Unfit(dev, c.String()), "the "+c.String()+" kernels need subgroups of")
+		}
+	}
 }

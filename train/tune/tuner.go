@@ -146,7 +146,7 @@ func (t *Tuner) try(trials []*optest.Trial, c ops.Choice, v ops.Variant) error {
 	case t.Variants != nil && !slices.Contains(t.Variants, v), t.Variants == nil && traits.CPU && strings.HasPrefix(string(v), "tile-"):
 		return errNotAsked
 	case v == ops.QuadForm:
-		if err := ops.Quad.Fits(traits); err != nil {
+		if err := t.Options.Class.FitsQuad(traits); err != nil {
 			return err
 		}
 	}

@@ -26,8 +26,8 @@ func tuner(t *testing.T) (*Tuner, ops.Variant) {
 	}
 	_, g, o := sample(t)
 	u := &Tuner{Device: dev, Graph: g, Options: o, Runs: 1, Steps: 1, Program: "test", Now: time.Unix(0, 0)}
-	if optest.FitsQuad(dev) == nil {
-		u.Options.Class = ops.Quad
+	if class, err := optest.QuadClass(dev); err == nil {
+		u.Options.Class = class
 		return u, ops.QuadForm
 	}
 	u.Options.Class, u.Variants = ops.Plain, []ops.Variant{"tile-16k"}
@@ -154,6 +154,9 @@ func TestTunerChooses(t *testing.T) {
 func TestTunerRejectsWrong(t *testing.T) {
 	u, other := tuner(t)
 	if other == ops.QuadForm { // so that what is wrong is not the choice of the class
+		if u.Options.Class != ops.Quad { // the plain class has quads of 8 lanes only
+			other = "tile-16k"
+		}
 		u.Options.Class, u.Variants = ops.Plain, []ops.Variant{other}
 	}
 	u.alter = func(v ops.Variant, steps []ops.Step) []ops.Step {
