@@ -16,6 +16,7 @@ type quadWgrad struct {
 
 const (
 	quadWgradOuts   = 6    // output channels of an invocation of the 3x3 form at most: more outgrow the instruction cache
+	quadWgradOuts16 = 4    // the same with 16 lanes, whose instructions are longer
 	quadWgradHeld   = 32   // quads of input that an invocation of the 1x1 form holds: groups of input channels times lanes
 	quadAcross      = 8    // quads of dy of an output channel that lie across the lanes in the 3x3 form
 	quadWgradPixels = 4096 // pixels that a split adds in a row at most, for accuracy
@@ -33,7 +34,11 @@ func newQuadWgrad(o *Conv) quadWgrad {
 		}
 		steps = ceilDiv(uint32(b.Plane()/4), lanes)
 	} else {
-		q.outs, q.quads = evenly(o.K(), quadWgradOuts), min(quads, quadAcross)
+		most := uint32(quadWgradOuts)
+		if lanes == 16 {
+			most = quadWgradOuts16
+		}
+		q.outs, q.quads = evenly(o.K(), most), min(quads, quadAcross)
 		for quads%q.quads != 0 {
 			q.quads--
 		}

@@ -1894,8 +1894,8 @@ var QuadGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "6a0c47df44ba4aefc5a0c19e51eff44efaf4b82b20256fcf1d11d85df5e35bd0",
-	Module:   "ae54401b15ecb97525987d19d4670e6c2a839b02b98a509c671d3a1a999a2f52",
+	Source:   "e2392a82444b17cc006e114a7521159b885446a41a3d5f2dffcef8a545c33611",
+	Module:   "8848e7d1df383d5d261b0b2f9b409fdfda7220aec2ad0db11ddbf2c62789ba9b",
 }
 
 // QuadGatherPush holds the push constants of quad_gather.comp.
@@ -2065,8 +2065,8 @@ var QuadPointGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "d440ebb3582737f2ff4887ea59d8645084cb50768f75f18d6c375110699b0925",
-	Module:   "be9395f233ce8a97ab5d2e2fc91bf76f0624fe17b207a4ab226305d3805244d5",
+	Source:   "06a52e7f1148e390a06b53036b48f711b392cdf442356d997ef71c7244d58d5c",
+	Module:   "9821e80ffa8feabc6413b8147e77c72c4d1e3bc7eea18b0e15b3a319e6a91b86",
 }
 
 // QuadPointGatherPush holds the push constants of quad_point_gather.comp.
@@ -2195,8 +2195,8 @@ var QuadWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "80b334083ab5b9d33fd153c80f7d6b6968cff44ac4dbe959aedeac65a77313b7",
-	Module:   "9432070d472d561456c2fd6bf3cea0f27c4a3da3a85ec2d9c2b36fa3c7141446",
+	Source:   "28c32abb870117345a85513fedfac5d1f52df695711f520d5bbf95c34a6a027e",
+	Module:   "fc259750a5bfa5905a6b93d1c519b2f0fe3cb3eae02d12e5b5cc6b35326c66eb",
 }
 
 // QuadWgradPush holds the push constants of quad_wgrad.comp.

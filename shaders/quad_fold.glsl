@@ -10,9 +10,12 @@ vec4 reader_quad(uint j, uint r);
 
 const uint SUMS = (2 * OUTS + LANES - 1) / LANES * LANES;
 
+const uint LINK_FETCHES = (2 * OUTS + LANES - 1) / LANES; // of a reader's links, two texels per channel
+
 vec4 xhat[OUTS][ROWS];  // the map, normalised
 vec4 total[OUTS][ROWS]; // G
 float s[SUMS];          // dbeta and dgamma of each channel, of this lane
+float gamma[OUTS], beta[OUTS]; // of the reader
 
 // channel returns which channel output j makes; the last ones may repeat.
 uint channel(uint j) { return TAIL != 0 ? min(j, p.k - 1) : j; }
@@ -55,23 +58,44 @@ float lane_sums(uint lane, uint first) {
     return u[0];
 }
 
+// One lane's texel of links goes to all lanes: texel n belongs to channel n/2.
+#define LINK(lane)                                                   \
+    {                                                                \
+        const uint n = LANES * f + lane;                             \
+        if (lane < LANES && n < 2 * OUTS) {                          \
+            if (n % 2 == 0)                                          \
+                gamma[n / 2] = subgroupBroadcast(t.w, lane);         \
+            else                                                     \
+                beta[n / 2] = subgroupBroadcast(t.x, lane);          \
+        }                                                            \
+    }
+
+// load_links fills gamma and beta; link is the reader's first link for this map.
+void load_links(int link, uint lane) {
+    [[unroll]] for (uint f = 0; f < LINK_FETCHES; f++) {
+        uint i = LANES * f + lane;
+        vec4 t = texelFetch(links, link + int(2 * channel(min(i / 2, OUTS - 1)) + i % 2));
+        LINK(0) LINK(1) LINK(2) LINK(3) LINK(4) LINK(5) LINK(6) LINK(7)
+        LINK(8) LINK(9) LINK(10) LINK(11) LINK(12) LINK(13) LINK(14) LINK(15)
+    }
+}
+
 // fold masks the reader's gradient, adds gamma times it to the total, and leaves
 // the sums of this workgroup. link is the reader's first link for this map, pairs
 // its first pair of partial sums.
 void fold(int link, uint pairs, uint lane) {
     [[unroll]] for (uint i = 2 * OUTS; i < SUMS; i++)
         s[i] = 0.0;
+    load_links(link, lane);
     [[unroll]] for (uint j = 0; j < OUTS; j++) {
-        int at = link + 2 * int(channel(j));
-        float gamma = texelFetch(links, at).w, beta = texelFetch(links, at + 1).x;
         s[2 * j] = 0.0;
         s[2 * j + 1] = 0.0;
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
             vec4 d = reader_quad(j, r);
-            d = mix(vec4(0.0), d, greaterThan(quad_apply(xhat[j][r], gamma, beta), vec4(0.0)));
+            d = mix(vec4(0.0), d, greaterThan(quad_apply(xhat[j][r], gamma[j], beta[j]), vec4(0.0)));
             if (TAIL != 0)
                 d = own(r) ? d : vec4(0.0);
-            total[j][r] += gamma * d;
+            total[j][r] += gamma[j] * d;
             s[2 * j] += dot(d, vec4(1.0));
             s[2 * j + 1] += dot(d, xhat[j][r]);
         }

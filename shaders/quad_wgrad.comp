@@ -45,19 +45,21 @@ layout(binding = 3) writeonly buffer Partial { float partial[]; };
 const uint ACROSS = 8;             // quads of dy of one output channel, at most, that lie across the lanes
 const uint SIDE = ACROSS / QUADS;  // strips side by side
 const uint WIDE = SIDE * QUADS;    // quads of a step
+const uint TOGETHER = LANES / ACROSS; // output channels whose dy lies across the lanes
+const uint FETCHES = (OUTS + TOGETHER - 1) / TOGETHER;
 
 float a[OUTS][3][6]; // sums per output, row of taps and point
 float z[3][WIDE][6]; // three rows of the input, transformed
-float t[6];          // a quad of dy, transformed
+float t[FETCHES][6]; // a quad of dy, transformed, of every output or every other
 
 #define QUAD(lane)                                                   \
     if (lane < WIDE) {                                               \
         const uint q = lane < WIDE ? lane : 0;                       \
         float b;                                                     \
-        if (LANES == ACROSS || k % 2 == 0)                           \
-            b = subgroupBroadcast(t[i], lane);                       \
+        if (k % TOGETHER == 0)                                       \
+            b = subgroupBroadcast(t[k / TOGETHER][i], lane);         \
         else                                                         \
-            b = subgroupBroadcast(t[i], lane + ACROSS);              \
+            b = subgroupBroadcast(t[k / TOGETHER][i], lane + ACROSS); \
         [[unroll]] for (uint r = 0; r < 3; r++)                      \
             a[k][r][i] += z[r][q][i] * b;                            \
     }
@@ -119,17 +121,16 @@ void main() {
         int from = dfirst + strip_at(mine, quads) + across % int(QUADS) + (dy_in ? y : 0) * quads;
         bool in_step = dy_in;
         if (TAIL != 0) in_step = in_step && strip + across / int(QUADS) < int(p.strips);
-        [[unroll]] for (uint k = 0; k < OUTS; k++) {
-            if (LANES == ACROSS || k % 2 == 0) { // 16 lanes hold two output channels
-                uint plane = k + lane / ACROSS;
-                if (TAIL != 0) plane = min(plane, p.k - 1 - gl_WorkGroupID.z * OUTS);
-                vec4 d = texelFetch(dy, from + int(plane * (p.dy.plane / 4)));
-                points_of_quad(in_step ? d : vec4(0.0), t);
-            }
-            [[unroll]] for (uint i = 0; i < 6; i++) {
+        [[unroll]] for (uint f = 0; f < FETCHES; f++) {
+            uint plane = f * TOGETHER + lane / ACROSS;
+            if (TAIL != 0) plane = min(plane, p.k - 1 - gl_WorkGroupID.z * OUTS);
+            vec4 d = texelFetch(dy, from + int(plane * (p.dy.plane / 4)));
+            points_of_quad(in_step ? d : vec4(0.0), t[f]);
+        }
+        [[unroll]] for (uint i = 0; i < 6; i++)
+            [[unroll]] for (uint k = 0; k < OUTS; k++) {
                 QUAD(0) QUAD(1) QUAD(2) QUAD(3) QUAD(4) QUAD(5) QUAD(6) QUAD(7)
             }
-        }
         [[unroll]] for (uint q = 0; q < WIDE; q++)
             [[unroll]] for (uint i = 0; i < 6; i++) {
                 z[0][q][i] = z[1][q][i];
