@@ -88,7 +88,7 @@ func NewConv(c Conv) *Conv {
 	}
 	o.choose()
 	if o.split.n > 1 {
-		o.partial = Vector(o.Label+"/partial", Workspace, int(o.split.n)*int(o.weights()))
+		o.partial = Vector(o.Label+"/partial", Workspace, int(o.split.n)*int(o.splitStride()))
 	}
 	return o
 }

@@ -104,9 +104,26 @@ func (o *Conv) weightStep(x Planes, c0 uint32, dy View, k0 uint32, dst View) Ste
 	}
 }
 
+// splitStride returns the elements from a split's sums to the next one's: in the quad
+// form whole texels.
+func (o *Conv) splitStride() uint32 {
+	if o.forms.weights == QuadForm {
+		return uint32(ceil4(int(o.weights())))
+	}
+	return o.weights()
+}
+
 // reduceStep adds the splits.
 func (o *Conv) reduceStep() Step {
 	partial, dw := Planes{o.partial.All()}, Planes{o.DW}
+	if o.forms.weights == QuadForm {
+		lanes, stride := o.Env.Class.lanes(), o.splitStride()/4
+		return Step{
+			Label: o.Label + "/quad_reduce", Kernel: &shaders.QuadReduce, Args: []Planes{partial, dw}, Spec: []uint32{lanes},
+			Push:   &shaders.QuadReducePush{N: o.weights(), Splits: o.split.n, Partial: partial.Base(partial[0]) / 4, Stride: stride, DW: push(dw, o.DW)},
+			Groups: [3]uint32{ceilDiv(stride, lanes), 1, 1},
+		}
+	}
 	return Step{
 		Label: o.Label + "/conv_reduce", Kernel: &shaders.ConvReduce, Args: []Planes{partial, dw},
 		Push: &shaders.ConvReducePush{

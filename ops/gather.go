@@ -103,7 +103,7 @@ type entry struct {
 
 const (
 	gatherWords = 6 // words of a table entry of conv_gather
-	mergeWords  = 7 // and of gather_merge
+	mergeWords  = 8 // and of gather_merge
 )
 
 // NewGather completes g: it orders the readers by geometry and creates the
@@ -142,7 +142,7 @@ func NewGather(g Gather) *Gather {
 	}
 	o.data = make([]dataForm, len(o.Readers))
 	o.partial = Vector(o.Label+"/partial", Workspace, 2*int(pairs))
-	o.table = o.Env.Tables.Add(o.Label+"/readers", len(o.runs())*entries*gatherWords+act*mergeWords)
+	o.table = o.Env.Tables.Add(o.Label+"/readers", ceil4(len(o.runs())*entries*gatherWords)+act*mergeWords)
 	return o
 }
 

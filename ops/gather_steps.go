@@ -1,6 +1,10 @@
 package ops
 
-import "sparsevk/shaders"
+import (
+	"slices"
+
+	"sparsevk/shaders"
+)
 
 // bound returns what a gather of the entries es binds for channels run of the
 // map, c0 of which come before: dy, w, links and partial sums.
@@ -138,6 +142,7 @@ func (o *Gather) merged() []merged {
 // theirs behind.
 func (o *Gather) mergeSteps(words []uint32) ([]Step, []uint32) {
 	var steps []Step
+	words = append(words, make([]uint32, ceil4(len(words))-len(words))...)
 	all := o.merged()
 	parts := o.parts(len(all), func(i int) []Planes { return o.mergeBound(all[i : i+1]) })
 	for i, part := range parts {
@@ -145,19 +150,28 @@ func (o *Gather) mergeSteps(words []uint32) ([]Step, []uint32) {
 		in := o.mergeBound(ms)
 		table := Planes{o.table.View(uint32(len(words)), uint32(len(words)+len(ms)*mergeWords))}
 		stats, coef := Planes{o.Stats}, Planes{o.Coef.All()}
-		steps = append(steps, Step{
-			Label: o.Label + "/gather_merge", Kernel: &shaders.GatherMerge,
-			Args: []Planes{table, in[0], in[1], stats, coef, in[2]},
-			Push: &shaders.GatherMergePush{
-				Readers: uint32(len(ms)), Table: table.Base(table[0]), First: flag(i == 0 && !o.Begun), Last: flag(i == len(parts)-1 && !o.Open),
-				M: uint32(o.X.Block.Plane()), Stats: stats.Base(o.Stats), Coef: coef.Base(coef[0]),
-			},
+		push := shaders.GatherMergePush{
+			Readers: uint32(len(ms)), Table: table.Base(table[0]), First: flag(i == 0 && !o.Begun), Last: flag(i == len(parts)-1 && !o.Open),
+			M: uint32(o.X.Block.Plane()), Stats: stats.Base(o.Stats), Coef: coef.Base(coef[0]),
+		}
+		step := Step{
+			Label: o.Label + "/gather_merge", Kernel: &shaders.GatherMerge, Push: &push,
+			Args:   []Planes{table, in[0], in[1], stats, coef, in[2]},
 			Groups: [3]uint32{o.X.C(), 1, 1},
-		})
+		}
+		if o.Env.Class.Quads() && !slices.ContainsFunc(all, func(m merged) bool { return m.b.sums()%2 != 0 }) {
+			quad := shaders.QuadGatherMergePush(push)
+			quad.Table, quad.Stats, quad.Coef = push.Table/4, push.Stats/4, push.Coef/4
+			step.Label, step.Kernel, step.Push, step.Spec = o.Label+"/quad_gather_merge", &shaders.QuadGatherMerge, &quad, []uint32{o.Env.Class.lanes()}
+		}
+		steps = append(steps, step)
 		words = append(words, o.mergeEntries(ms)...)
 	}
 	return steps, words
 }
+
+// ceil4 returns the least multiple of 4 that is not below n: whole texels.
+func ceil4(n int) int { return (n + 3) &^ 3 }
 
 // mergeBound returns what a merge of ms binds: partial sums, links and gradients.
 func (o *Gather) mergeBound(ms []merged) []Planes {
@@ -177,7 +191,7 @@ func (o *Gather) mergeEntries(ms []merged) []uint32 {
 	partial, links, grads := in[0].Bases(), in[1].Bases(), in[2].Bases()
 	var words []uint32
 	for i, m := range ms {
-		words = append(words, partial[i]/2, m.b.sums(), m.parts, o.X.C()*m.b.sums(), links[i]/LinkWords, grads[2*i], grads[2*i+1])
+		words = append(words, partial[i]/2, m.b.sums(), m.parts, o.X.C()*m.b.sums(), links[i]/LinkWords, grads[2*i], grads[2*i+1], 0)
 	}
 	return words
 }

@@ -45,7 +45,7 @@ func newQuadWgrad(o *Conv) quadWgrad {
 		q.strips = b.N * (quads / q.quads)
 		steps = ceilDiv(q.strips, quadAcross/q.quads)
 	}
-	room := min(wgradPartial, o.Env.Range-Align) / (4 * uint64(o.weights()))
+	room := min(wgradPartial, o.Env.Range-Align) / (4 * uint64(ceil4(int(o.weights()))))
 	n := max(quadWgradSplits, (b.Plane()+quadWgradPixels-1)/quadWgradPixels)
 	n = max(1, min(n, uint64(steps), room, wgradSplits))
 	q.steps = ceilDiv(steps, uint32(n))
@@ -84,13 +84,13 @@ func (o *Conv) quadWeightStep(part quadPart, dy View, k0 uint32, dst View) Step 
 		tail := o.Pool || dy.C()%q.outs != 0 || s.units != s.lanes*q.steps*q.splits
 		step.Spec = []uint32{s.lanes, q.outs, q.wide, 0, flag(tail), flag(part.act)}
 		step.Push = &shaders.QuadPointWgradPush{Quads: s.units, Steps: q.steps, C: x.C(), K: dy.C(),
-			Link: link, Stride: row, Dst: first, Split: o.weights(), DY: where(dy)}
+			Link: link, Stride: row, Dst: first, Split: o.splitStride(), DY: where(dy)}
 		return step
 	}
 	step.Label, step.Kernel = o.Label+"/quad_wgrad", &shaders.QuadWgrad
 	tail := dy.C()%q.outs != 0 || q.outs*quadAcross%s.lanes != 0 || q.strips != quadAcross/q.quads*q.steps*q.splits
 	step.Spec = []uint32{s.lanes, q.outs, q.quads, flag(4*q.quads != b.W), flag(tail)}
 	step.Push = &shaders.QuadWgradPush{Width: b.W, Height: b.H, Strips: q.strips, Steps: q.steps, C: x.C(), K: dy.C(),
-		Link: link, Row: row, Dst: first, Split: o.weights(), Act: flag(part.act), DY: where(dy)}
+		Link: link, Row: row, Dst: first, Split: o.splitStride(), Act: flag(part.act), DY: where(dy)}
 	return step
 }

@@ -84,12 +84,17 @@ func (o *Stats) Tiles() []Step {
 func (o *Stats) Merge() []Step {
 	var steps []Step
 	for _, v := range o.Env.runs(o.Partial.All(), o.Words, o.RunningMean, o.RunningVar) {
-		steps = append(steps, Step{
-			Label: o.Label + "/stats_merge", Kernel: &shaders.StatsMerge, Spec: []uint32{o.sweep}, Args: bind(append(v, o.State)...),
-			Push: &shaders.StatsMergePush{Planes: v[0].C(), M: uint32(o.X.Block.Plane()), Tile: o.Tile, Tiles: uint32(o.Partial.Plane() / 2), Epsilon: o.Epsilon,
-				Partial: where(v[0]), Stats: where(v[1]), RunningMean: where(v[2]), RunningVar: where(v[3]), State: where(o.State)},
-			Groups: Groups1D(uint64(v[0].C()), 1),
-		})
+		m, tiles := uint32(o.X.Block.Plane()), uint32(o.Partial.Plane()/2)
+		push := shaders.StatsMergePush{Planes: v[0].C(), M: m, Tile: o.Tile, Tiles: tiles, Epsilon: o.Epsilon,
+			Partial: where(v[0]), Stats: where(v[1]), RunningMean: where(v[2]), RunningVar: where(v[3]), State: where(o.State)}
+		step := Step{Label: o.Label + "/stats_merge", Kernel: &shaders.StatsMerge, Spec: []uint32{o.sweep}, Args: bind(append(v, o.State)...),
+			Push: &push, Groups: Groups1D(uint64(v[0].C()), 1)}
+		if o.Env.Class.Quads() && o.sweep == 1 && tiles%2 == 0 && tiles*o.Tile == m && v[0].C() <= MaxGroups {
+			quad := shaders.QuadStatsMergePush(push)
+			step.Label, step.Kernel, step.Push, step.Spec = o.Label+"/quad_stats_merge", &shaders.QuadStatsMerge, &quad, []uint32{o.Env.Class.lanes()}
+			step.Groups = [3]uint32{v[0].C(), 1, 1}
+		}
+		steps = append(steps, step)
 	}
 	return steps
 }

@@ -42,7 +42,7 @@ const uint PART = 3;    // partial sums from a part to the next
 const uint LINK = 4;    // index among the links of the map's first channel
 const uint DGAMMA = 5;  // first element among the gradients
 const uint DBETA = 6;
-const uint WORDS = 7;
+const uint WORDS = 8;
 
 const uint STAT_WORDS = 4, MEAN = 0, ISTD = 2; // of a plane's statistics: ops.StatMean and following
 

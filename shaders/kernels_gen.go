@@ -47,12 +47,15 @@ var All = []*Kernel{
 	&QuadFwd,
 	&QuadFwdAcc,
 	&QuadGather,
+	&QuadGatherMerge,
 	&QuadPack,
 	&QuadPointFwd,
 	&QuadPointFwdAcc,
 	&QuadPointGather,
 	&QuadPointWgrad,
 	&QuadPool,
+	&QuadReduce,
+	&QuadStatsMerge,
 	&QuadWgrad,
 	&ReluBwd,
 	&ReluFwd,
@@ -1235,8 +1238,8 @@ var GatherMerge = Kernel{
 	Local:       [3]uint32{64, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
 	SharedBytes: 576,
-	Source:      "652416825a24cfdb1addff7fcfb247a9194015026a4cdc974a10641ff61a8dcf",
-	Module:      "80b5ed585bf513970cec8e70644b8d372b7e1a36e49b5582cb60c8a39f73d281",
+	Source:      "06fe9ec4d9504558e3d8ec6659024904bfc774dab9542d91ed1ce9cc43959a14",
+	Module:      "4db282ac6985f167cf0bd9abb72018615f4f918189d908b3624c973c018bfcd4",
 }
 
 // GatherMergePush holds the push constants of gather_merge.comp.
@@ -1796,7 +1799,7 @@ var QuadFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "6fcab940ea5eb26085eacca3f85299a7168536d9cc313c7f229f6ee159b8def4",
+	Source:   "edc12a9d87250d5397151bb54a8375cb08f0ab1bb2bafc321d1b2e0f4cb9b582",
 	Module:   "41b9ec0e3362ea53c0542ce4924fffa7783a91a28d169b9efaf6517bbb41f738",
 }
 
@@ -1844,7 +1847,7 @@ var QuadFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "ef9b213c3188800e4a1ea2da96dac2e6d49e94c9cffb6f93004d9bd0fa264843",
+	Source:   "02862a1a1255c048f494ea5161c99664341bf2afc0af5de21eec1525cca64359",
 	Module:   "4d00a37fa2623c603167fe487388c12e7c3c3fc2c88af5601bd848bbf76bd97c",
 }
 
@@ -1894,7 +1897,7 @@ var QuadGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "e2392a82444b17cc006e114a7521159b885446a41a3d5f2dffcef8a545c33611",
+	Source:   "5b5bb31fe57f8c7885fe4495ca484a352245f6e6a421165b23ab5f35d519e4c8",
 	Module:   "8848e7d1df383d5d261b0b2f9b409fdfda7220aec2ad0db11ddbf2c62789ba9b",
 }
 
@@ -1910,6 +1913,46 @@ type QuadGatherPush struct {
 	Acc     uint32
 	X       View
 	G       View
+}
+
+// -- kernel quad_gather_merge
+
+//go:embed spv/quad_gather_merge.spv
+var quadGatherMergeSPV []byte
+
+// QuadGatherMerge is quad_gather_merge.comp.
+var QuadGatherMerge = Kernel{
+	Name:  "quad_gather_merge",
+	SPIRV: quadGatherMergeSPV,
+	Bindings: []Binding{
+		{Name: "table", Type: Texel, Access: Read},
+		{Name: "partial", Type: Texel, Access: Read},
+		{Name: "links", Type: Texel, Access: Read},
+		{Name: "stats", Type: Texel, Access: Read},
+		{Name: "coef", Type: Storage, Access: ReadWrite},
+		{Name: "grad", Type: Storage, Access: Write},
+	},
+	PushBytes: 28,
+	Push:      (*QuadGatherMergePush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x8},
+	},
+	Local:    [3]uint32{8, 1, 1},
+	LocalID:  [3]int{0, -1, -1},
+	Subgroup: true,
+	Source:   "601d6cf942c50e08391b90826761368c45516cd27f6f3c01b81943de9a91b25c",
+	Module:   "37f86d3d11d2b94ba21cdc257a527d582fb3cc94ef91888849e12845bbd22c88",
+}
+
+// QuadGatherMergePush holds the push constants of quad_gather_merge.comp.
+type QuadGatherMergePush struct {
+	Readers uint32
+	Table   uint32
+	First   uint32
+	Last    uint32
+	M       uint32
+	Stats   uint32
+	Coef    uint32
 }
 
 // -- kernel quad_pack
@@ -1972,7 +2015,7 @@ var QuadPointFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "d9a1a0189707656d5f02cbbe9c323f3735fc7dd7ef830a284fa8dafc858a65db",
+	Source:   "7ad4c9d125f9b90c0f24fffd924ed3aa15650830644dff50cb12205644baf363",
 	Module:   "9148d6376f3224d1797c801a3fd3e2d834d2b67857b9b0914393c7ecbeaca4f2",
 }
 
@@ -2018,7 +2061,7 @@ var QuadPointFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "76a6122a9da1fb496110babc3fc87258b304b1e974825b4f1a3d3099e290a6da",
+	Source:   "774df0aa13610eb295ca7fe72110dd1841d0712ce648b6a0f6ff1e04b86c031b",
 	Module:   "60c27564b07d21cde10e02bd1861cd51cd79723ab3d46a70f6056480258cabff",
 }
 
@@ -2065,7 +2108,7 @@ var QuadPointGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "06a52e7f1148e390a06b53036b48f711b392cdf442356d997ef71c7244d58d5c",
+	Source:   "3ff7e23d124dd7d07296f1fb376827cbf97bbdbf3859dce7a59ce7bab0613c77",
 	Module:   "9821e80ffa8feabc6413b8147e77c72c4d1e3bc7eea18b0e15b3a319e6a91b86",
 }
 
@@ -2111,7 +2154,7 @@ var QuadPointWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "4413a88bd28e0f043aa7acfb111760c27d856f8697534b2747f565e2c9149261",
+	Source:   "824364fe4e0834d21bacdc398e858ad853e04140845a259c21274aa3419728d1",
 	Module:   "45f959a2c1468c654f6a0722d3c6e6e76c024e3174e42935ae711b26e1f9f726",
 }
 
@@ -2155,7 +2198,7 @@ var QuadPool = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "5fbbe651ab258f7b5cbff206644a95ba26bea84e7d28e8ef6e815b9b9d3aaece",
+	Source:   "8916aacc1292c31bb173d3933c4f38261b68fcb21f29c6ac526a9de044e1c736",
 	Module:   "2749d04d8f8bf74e40cc2bebfc3a67e5d2059bbea627377250f173f6b8dcb084",
 }
 
@@ -2166,6 +2209,81 @@ type QuadPoolPush struct {
 	Link  uint32
 	Skip  uint32
 	Z     View
+}
+
+// -- kernel quad_reduce
+
+//go:embed spv/quad_reduce.spv
+var quadReduceSPV []byte
+
+// QuadReduce is quad_reduce.comp.
+var QuadReduce = Kernel{
+	Name:  "quad_reduce",
+	SPIRV: quadReduceSPV,
+	Bindings: []Binding{
+		{Name: "partial", Type: Texel, Access: Read},
+		{Name: "dw", Type: Storage, Access: Write},
+	},
+	PushBytes: 24,
+	Push:      (*QuadReducePush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x8},
+	},
+	Local:   [3]uint32{8, 1, 1},
+	LocalID: [3]int{0, -1, -1},
+	Source:  "dbb974519fd413a61a7b3a13bb69dcad4d5e4b1d3da7751210ae6f1f0386f201",
+	Module:  "1f1d324f536118c80ca41b9ceb9a006bc98012e08ae625563a4618a0c9996ae3",
+}
+
+// QuadReducePush holds the push constants of quad_reduce.comp.
+type QuadReducePush struct {
+	N       uint32
+	Splits  uint32
+	Partial uint32
+	Stride  uint32
+	DW      View
+}
+
+// -- kernel quad_stats_merge
+
+//go:embed spv/quad_stats_merge.spv
+var quadStatsMergeSPV []byte
+
+// QuadStatsMerge is quad_stats_merge.comp.
+var QuadStatsMerge = Kernel{
+	Name:  "quad_stats_merge",
+	SPIRV: quadStatsMergeSPV,
+	Bindings: []Binding{
+		{Name: "partial", Type: Texel, Access: Read},
+		{Name: "stats", Type: Storage, Access: Write},
+		{Name: "running_mean", Type: Storage, Access: ReadWrite},
+		{Name: "running_var", Type: Storage, Access: ReadWrite},
+		{Name: "state", Type: Storage, Access: Read},
+	},
+	PushBytes: 60,
+	Push:      (*QuadStatsMergePush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x8},
+	},
+	Local:    [3]uint32{8, 1, 1},
+	LocalID:  [3]int{0, -1, -1},
+	Subgroup: true,
+	Source:   "2e7df698da0807ed0e9ae7667b66a345cb2f293adb38cc6caee969980bf376c5",
+	Module:   "adefe5c0af05be672386c4a286dc54a95f3eb12c6d7599cd3fa93da4413e9f92",
+}
+
+// QuadStatsMergePush holds the push constants of quad_stats_merge.comp.
+type QuadStatsMergePush struct {
+	Planes      uint32
+	M           uint32
+	Tile        uint32
+	Tiles       uint32
+	Epsilon     float32
+	Partial     View
+	Stats       View
+	RunningMean View
+	RunningVar  View
+	State       View
 }
 
 // -- kernel quad_wgrad
@@ -2195,7 +2313,7 @@ var QuadWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "28c32abb870117345a85513fedfac5d1f52df695711f520d5bbf95c34a6a027e",
+	Source:   "d58bb2637f6c44a12fa44871c9e15b969a16c5fb03900a6c4e179a1b4d1c17b0",
 	Module:   "fc259750a5bfa5905a6b93d1c519b2f0fe3cb3eae02d12e5b5cc6b35326c66eb",
 }
 
@@ -2484,8 +2602,8 @@ var StatsMerge = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{-1, -1, -1},
 	SharedBytes: 2176,
-	Source:      "8d6f4e6bd0a1d23ae3cafc1dd07f6f97689e984fc61e6b1290642438377145ad",
-	Module:      "e05f1688772dc07457c953ef1378d11f133cc012634f878b0e2577aea7255984",
+	Source:      "ef3da7bc6dadf12d4322f441418161a8099a2aca6d97044a3eeef5af9c7c6a16",
+	Module:      "d876889e49cdfbb945d3e68d8ff2290a26c2b20bb1e35bdfeeb0178207af3b60",
 }
 
 // StatsMergePush holds the push constants of stats_merge.comp.

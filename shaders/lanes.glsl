@@ -48,4 +48,11 @@ float from_xor(float v, uint bit) {
         b[i] = all[i ^ bit];
     return permuted(b);
 }
+
+// lanes_total returns the sum of v over all lanes, to each the same.
+float lanes_total(float v) {
+    [[unroll]] for (uint bit = 1; bit < LANES; bit *= 2)
+        v += from_xor(v, bit);
+    return v;
+}
 #endif

@@ -1,8 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "view.glsl"
-#include "math.glsl"
-#include "state.glsl"
+#include "stats_merge.glsl"
 
 // stats_merge: the statistics of every plane from those of its tiles.
 //
@@ -28,24 +26,7 @@
 layout(local_size_x = 128) in;
 layout(constant_id = 0) const uint SWEEP = 1;
 
-layout(push_constant) uniform Push {
-    uint planes;
-    uint m;     // elements per plane
-    uint tile;  // elements per tile
-    uint tiles; // per plane
-    float epsilon;
-    View partial;      // (mean, M2) per tile
-    View stats;        // StatWords words per plane
-    View running_mean; // a word per plane
-    View running_var;
-    View state;
-} p;
-
 layout(binding = 0) readonly buffer Partial { float partial[]; };
-layout(binding = 1) writeonly buffer Stats { float stats[]; };
-layout(binding = 2) buffer RunningMean { float running_mean[]; };
-layout(binding = 3) buffer RunningVar { float running_var[]; };
-layout(binding = 4) readonly buffer State { uint state[]; };
 
 shared vec3 lanes[128];
 shared vec3 eights[8];
@@ -63,22 +44,6 @@ uint count(uint t) {
     uint block = t / SWEEP, l = t - block * SWEEP;
     uint left = min(SWEEP * p.tile, p.m - block * SWEEP * p.tile);
     return left > l ? (left - l - 1) / SWEEP + 1 : 0;
-}
-
-// write stores the statistics of plane c and moves the running ones.
-void write(uint c, vec3 all) {
-    float mean = all.y, var = all.z / all.x;
-    uint dst = px(p.stats, c, 0);
-    stats[dst] = mean;
-    stats[dst + 1] = var;
-    stats[dst + 2] = 1.0 / sqrt(var + p.epsilon);
-    stats[dst + 3] = all.x;
-    if (state[at(p.state, STATE_TRAIN)] == 0 || nonfinite(mean) || nonfinite(all.z))
-        return;
-    float w = uintBitsToFloat(state[at(p.state, STATE_BN_MOMENTUM)]);
-    uint a = at(p.running_mean, c), b = at(p.running_var, c);
-    running_mean[a] = (1.0 - w) * running_mean[a] + w * mean;
-    running_var[b] = (1.0 - w) * running_var[b] + w * (all.z / max(all.x - 1.0, 1.0));
 }
 
 void main() {
