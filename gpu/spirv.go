@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -17,6 +18,9 @@ var subgroupCapabilities = map[uint32]string{61: "basic", 62: "vote", 63: "arith
 
 // storage16Capability is StorageBuffer16BitAccess.
 const storage16Capability = 4433
+
+// int64Capability is Int64.
+const int64Capability = 11
 
 // checkCode looks at a module's header and at the capabilities that it asks
 // for: those that the device is not opened with are an error here, since
@@ -39,6 +43,10 @@ func checkCode(code []byte, f Features) error {
 		} else if c == storage16Capability {
 			if !f.Storage16 {
 				return ErrNoStorage16
+			}
+		} else if c == int64Capability {
+			if !f.Int64 {
+				return errors.New("needs 64-bit integers, which the device does not have")
 			}
 		} else if !slices.Contains(freeCapabilities, c) {
 			return fmt.Errorf("needs SPIR-V capability %d, which devices are not opened with", c)

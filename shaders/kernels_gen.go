@@ -1758,8 +1758,8 @@ var QuadFinalise = Kernel{
 	},
 	Local:   [3]uint32{8, 1, 1},
 	LocalID: [3]int{0, -1, -1},
-	Source:  "a116aaa9142b7debffebcaa99433ea09a17b6d659cee41563cee287f837378aa",
-	Module:  "516b661f93ffb16bbe24c7655401b9f81cc9c142d02b8be51120af9302a18ff8",
+	Source:  "f37e41779f49e8b32babc74a3d0919d29f232669b48335cda19a1bd51b22f616",
+	Module:  "e602f03e05bf3f4d8ed134c96d1d12286a75e314b9c4d0ff9f2d84e3b4add9f7",
 }
 
 // QuadFinalisePush holds the push constants of quad_finalise.comp.
@@ -1799,8 +1799,8 @@ var QuadFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "edc12a9d87250d5397151bb54a8375cb08f0ab1bb2bafc321d1b2e0f4cb9b582",
-	Module:   "41b9ec0e3362ea53c0542ce4924fffa7783a91a28d169b9efaf6517bbb41f738",
+	Source:   "5dca83f7cb6c387199a7866f59c21a724d08076c42026bd0f2a4de782150ca65",
+	Module:   "412ee69f0640dd8cff66c78b2c3dc61bf93983ce5714529222afbdace0276c93",
 }
 
 // QuadFwdPush holds the push constants of quad_fwd.comp.
@@ -1847,8 +1847,8 @@ var QuadFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "02862a1a1255c048f494ea5161c99664341bf2afc0af5de21eec1525cca64359",
-	Module:   "4d00a37fa2623c603167fe487388c12e7c3c3fc2c88af5601bd848bbf76bd97c",
+	Source:   "59a9e61201281db41fca690d033413e68e4698dc2c1d58b0cfdd965d56aea879",
+	Module:   "66869380c8728ce6ece1f09e5e3eaab1530a61b62a465726fa0130d66147159f",
 }
 
 // QuadFwdAccPush holds the push constants of quad_fwd_acc.comp.
@@ -1897,8 +1897,8 @@ var QuadGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "5b5bb31fe57f8c7885fe4495ca484a352245f6e6a421165b23ab5f35d519e4c8",
-	Module:   "8848e7d1df383d5d261b0b2f9b409fdfda7220aec2ad0db11ddbf2c62789ba9b",
+	Source:   "69f987c3852534a424bc3cf047be305e94239c7a1ae9a4c4db6b94a21bdf9d83",
+	Module:   "fe3d3976fea79a9b22ced28319aea4f5085793f48fbf4985c830cc39558841ba",
 }
 
 // QuadGatherPush holds the push constants of quad_gather.comp.
@@ -1976,8 +1976,8 @@ var QuadPack = Kernel{
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "e440fa918689d07f6a6237ca0a40046e647f7b41e9a37df047ffbd412e8d1abb",
-	Module:  "466e33dc442acb322a15e7b5dd4ceeafd9bc3a83c6d546f7b963f932acceee66",
+	Source:  "0a3befed78cc845c709cbb9b681a01ed21ca53f4fbc276ae65ee246e93d430e6",
+	Module:  "be61e49c6a6271eb9b87d8ddf5c2dfacc8a578d3c492dd099b2c4276275a53d3",
 }
 
 // QuadPackPush holds the push constants of quad_pack.comp.
@@ -2015,8 +2015,8 @@ var QuadPointFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "7ad4c9d125f9b90c0f24fffd924ed3aa15650830644dff50cb12205644baf363",
-	Module:   "9148d6376f3224d1797c801a3fd3e2d834d2b67857b9b0914393c7ecbeaca4f2",
+	Source:   "0ebe60d956a1552732200662da36d28c3f885bc9180d5cefae3312cbfaebe75f",
+	Module:   "4ca792803b93c0b49b47e4b3ede49ed1e2e6cdebc1db981442617c5fcb72f852",
 }
 
 // QuadPointFwdPush holds the push constants of quad_point_fwd.comp.
@@ -2061,8 +2061,8 @@ var QuadPointFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "774df0aa13610eb295ca7fe72110dd1841d0712ce648b6a0f6ff1e04b86c031b",
-	Module:   "60c27564b07d21cde10e02bd1861cd51cd79723ab3d46a70f6056480258cabff",
+	Source:   "4aea4dcf61b26b2072de31286770e546f41f745d1c9906d74ea0c35c9a39e0f5",
+	Module:   "19ac92a5cdccfc004207c2a8511b0d95c056c4476616639aebc4ad8ceffb1137",
 }
 
 // QuadPointFwdAccPush holds the push constants of quad_point_fwd_acc.comp.
@@ -2108,8 +2108,8 @@ var QuadPointGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "3ff7e23d124dd7d07296f1fb376827cbf97bbdbf3859dce7a59ce7bab0613c77",
-	Module:   "9821e80ffa8feabc6413b8147e77c72c4d1e3bc7eea18b0e15b3a319e6a91b86",
+	Source:   "d2ac56d343848b081fa5653af2c67576a6eabca4fd8064fd2bcbb81008cefb88",
+	Module:   "98ebbe777e9dff2b3e2614e04635c680aacc1c0f5523779c151ee43bd3d0a6aa",
 }
 
 // QuadPointGatherPush holds the push constants of quad_point_gather.comp.
@@ -2154,7 +2154,7 @@ var QuadPointWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "824364fe4e0834d21bacdc398e858ad853e04140845a259c21274aa3419728d1",
+	Source:   "6af69ed63345bbd0f214cdeb34f7c365f6e09a2fd0b39d5cd17cec0cee24385f",
 	Module:   "45f959a2c1468c654f6a0722d3c6e6e76c024e3174e42935ae711b26e1f9f726",
 }
 
@@ -2198,8 +2198,8 @@ var QuadPool = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "8916aacc1292c31bb173d3933c4f38261b68fcb21f29c6ac526a9de044e1c736",
-	Module:   "2749d04d8f8bf74e40cc2bebfc3a67e5d2059bbea627377250f173f6b8dcb084",
+	Source:   "7041d054c9d6e3b2dd513ad9064c8420c981c866f5533656a709e23a8568a3a9",
+	Module:   "8073587b630d0f0f64a35120578faca38219735b3d8abbedc712134bf186785f",
 }
 
 // QuadPoolPush holds the push constants of quad_pool.comp.
@@ -2313,7 +2313,7 @@ var QuadWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "d58bb2637f6c44a12fa44871c9e15b969a16c5fb03900a6c4e179a1b4d1c17b0",
+	Source:   "52984044bccc0b250382c43c036712d4c5406ec57d59b89c7b3e3a0079aca4ea",
 	Module:   "fc259750a5bfa5905a6b93d1c519b2f0fe3cb3eae02d12e5b5cc6b35326c66eb",
 }
 

@@ -1,5 +1,6 @@
 #ifndef QUAD_BN_GLSL
 #define QUAD_BN_GLSL
+#include "quad_words.glsl"
 // quad_xhat and quad_apply are bn_xhat and bn_apply of bn.glsl for four pixels,
 // with the same roundings, so that all kernels agree about the mask.
 vec4 quad_xhat(vec4 x, float mean, float istd) {

@@ -40,7 +40,7 @@ void normalise() {
 // store writes quad r of channel j.
 void store(uint j, uint r) {
     if (TAIL == 0 || (own(r) && j < p.k))
-        g[place(p.g, channel(j), r)] = total[j][r];
+        g[place(p.g, channel(j), r)] = quad_words(total[j][r]);
 }
 
 // lane_sums adds s[first + i] over the lanes: lane i returns the total.

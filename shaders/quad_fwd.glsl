@@ -21,7 +21,7 @@ layout(push_constant) uniform Push {
 layout(binding = 0) uniform samplerBuffer x;
 layout(binding = 1) uniform samplerBuffer w;
 layout(binding = 2) uniform samplerBuffer links;
-layout(binding = 3) writeonly buffer Y { vec4 y[]; };
+layout(binding = 3) writeonly buffer Y { u64vec2 y[]; };
 layout(binding = 4) writeonly buffer Tiles { vec2 tiles[]; };
 
 vec4 activate(vec4 q, vec4 link, float beta) {
@@ -57,7 +57,7 @@ void run() {
             o[r] = sum_with(at, quad_of_points(a[j][r]));
             sum += dot(o[r], vec4(1.0));
             if (TAIL == 0 || (id < int(p.columns) && j < p.k))
-                y[at] = o[r];
+                y[at] = quad_words(o[r]);
         }
         if (STATS != 0) {
             float mean = subgroupAdd(sum) / float(4 * LANES * ROWS), m2 = 0.0;

@@ -36,7 +36,7 @@ layout(binding = 2) uniform samplerBuffer w;
 layout(binding = 3) uniform samplerBuffer links;
 layout(binding = 4) uniform samplerBuffer x;
 layout(binding = 5) uniform samplerBuffer stats;
-layout(binding = 6) writeonly buffer G { vec4 g[]; };
+layout(binding = 6) writeonly buffer G { u64vec2 g[]; };
 layout(binding = 7) writeonly buffer Partial { float partial[]; };
 layout(binding = 8) uniform samplerBuffer before; // g again: a fetch is one call, a read of g eight branches
 

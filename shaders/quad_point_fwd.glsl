@@ -19,7 +19,7 @@ layout(push_constant) uniform Push {
 layout(binding = 0) uniform samplerBuffer x;
 layout(binding = 1) uniform samplerBuffer w;
 layout(binding = 2) uniform samplerBuffer links;
-layout(binding = 3) writeonly buffer Y { vec4 y[]; };
+layout(binding = 3) writeonly buffer Y { u64vec2 y[]; };
 layout(binding = 4) writeonly buffer Tiles { vec2 tiles[]; };
 
 // fetch returns quad i of a channel, activated.
@@ -62,7 +62,7 @@ void run() {
             a[j][q] = sum_with(at, a[j][q]);
             sum += dot(a[j][q], vec4(1.0));
             if (TAIL == 0 || (i < p.quads && j < p.k))
-                y[at] = a[j][q];
+                y[at] = quad_words(a[j][q]);
         }
         if (STATS != 0) {
             float mean = subgroupAdd(sum) / float(4 * LANES * QUADS), m2 = 0.0;

@@ -26,7 +26,7 @@ layout(push_constant) uniform Push {
 
 layout(binding = 0) uniform samplerBuffer x;
 layout(binding = 1) uniform samplerBuffer links;
-layout(binding = 2) writeonly buffer Z { vec4 z_[]; };
+layout(binding = 2) writeonly buffer Z { u64vec2 z_[]; };
 
 void main() {
     int c = int(gl_WorkGroupID.y), link = int(p.link) + 2 * c, row = 2 * int(p.row);
@@ -42,6 +42,6 @@ void main() {
                 v[n] = activate(v[n], l, beta);
         }
         if (TAIL == 0 || i < int(p.quads))
-            z_[px(p.z, uint(c), 0) / 4 + uint(i)] = pool(v[0], v[1], v[2], v[3]);
+            z_[px(p.z, uint(c), 0) / 4 + uint(i)] = quad_words(pool(v[0], v[1], v[2], v[3]));
     }
 }

@@ -184,8 +184,8 @@ const executables = "VK_KHR_pipeline_executable_properties"
 // NewDevice creates a logical device with one queue of the family and no
 // feature beyond the base, except that with statistics its pipelines tell what
 // the compiler made of them, and with storage16 kernels may load and store 16-bit
-// elements of storage buffers. A device that cannot refuses.
-func (p PhysicalDevice) NewDevice(family uint32, statistics, storage16 bool) (*Device, Result) {
+// elements of storage buffers, with int64 64-bit integers. A device that cannot refuses.
+func (p PhysicalDevice) NewDevice(family uint32, statistics, storage16, int64 bool) (*Device, Result) {
 	var exts []string
 	var chain unsafe.Pointer
 	if slices.Contains(p.extensions(), portability) {
@@ -197,6 +197,10 @@ func (p PhysicalDevice) NewDevice(family uint32, statistics, storage16 bool) (*D
 	}
 	if storage16 {
 		chain = C.vx_storage16_chain(chain)
+		defer C.free(chain)
+	}
+	if int64 {
+		chain = C.vx_int64_chain(chain)
 		defer C.free(chain)
 	}
 	q := []vulkan.DeviceQueueCreateInfo{{SType: vulkan.StructureTypeDeviceQueueCreateInfo,

@@ -96,6 +96,17 @@ void *vx_storage16_chain(void *next) {
     return f;
 }
 
+// vx_int64_chain asks for 64-bit integers in shaders, the same way.
+void *vx_int64_chain(void *next) {
+    VxPhysicalDeviceFeatures2 *f = calloc(1, sizeof *f);
+    if (f) {
+        f->sType = VX_ST_PD_FEATURES_2;
+        f->pNext = next;
+        f->features.f[VX_F_SHADER_INT64] = 1;
+    }
+    return f;
+}
+
 void vx_query(void *inst, void *pd, vx_info *o) {
     memset(o, 0, sizeof *o);
     PVX_GetPhysicalDevice2 p = find(inst, "vkGetPhysicalDeviceProperties2");

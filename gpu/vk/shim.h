@@ -94,6 +94,7 @@ const char *vx_dev_init(void *inst, void *dev, vx_dev *d);
 // query.c
 void vx_query(void *inst, void *pd, vx_info *out);
 void *vx_storage16_chain(void *next); // the link is the caller's to free
+void *vx_int64_chain(void *next);     // the same
 
 // list.c; the lists are the caller's to free
 vx_name *vx_layers(uint32_t *n);
