@@ -13,6 +13,10 @@
 // drivers check nothing: see Limits. Errors of Vulkan are *Error; a lost device
 // stays lost (ErrLost) and every later call says so.
 //
+// Before the first instance is made, the process's environment gets what Mesa's
+// driver for processors should read there: vectors of 512 bits on processors with
+// AVX-512, and a cache folder for them (vectors.go). A width that is set stays.
+//
 // A Device and its Buffers may be used by several goroutines, a Recording by
 // one at a time. One queue runs everything, in the order of submission.
 package gpu

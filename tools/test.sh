@@ -19,6 +19,11 @@ if [ -z "${XDG_RUNTIME_DIR:-}" ]; then
 fi
 [ $# -gt 0 ] || set -- ./...
 
+# lavapipe's vectors have 512 bits where the processor has AVX-512 (gpu/vectors.go).
+other=512
+grep -q -w avx512vl /proc/cpuinfo 2>/dev/null && other=256
+widths='^Test(Quad|Conv$|Gather$|Stats|Finalise|Linear|Softmax|Vectors|EnginesAgree|Traces)'
+
 report=() status=0
 for driver in lavapipe swiftshader; do
 	if ! icd=$(tools/setup.sh icd "$driver"); then
@@ -38,8 +43,15 @@ for driver in lavapipe swiftshader; do
 		report+=("$driver: FAILED")
 		status=1
 	fi
-	# Once more every kernel, with no more than the weakest device has.
 	[ "$driver" = lavapipe ] || continue
+	# The kernels and whole networks once more, with vectors of the other width.
+	if VK_ICD_FILENAMES=$icd VK_DRIVER_FILES=$icd LP_NATIVE_VECTOR_WIDTH=$other go test -count=1 -timeout=20m -run="$widths" ./ops ./sparsenet ./train; then
+		report+=("$driver, $other bits: passed")
+	else
+		report+=("$driver, $other bits: FAILED")
+		status=1
+	fi
+	# Once more every kernel, with no more than the weakest device has.
 	if SPARSEVK_CLAMP=1 VK_ICD_FILENAMES=$icd VK_DRIVER_FILES=$icd go test -count=1 -timeout=20m ./ops; then
 		report+=("$driver, clamped limits: passed")
 	else
