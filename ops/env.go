@@ -12,6 +12,7 @@ type Env struct {
 	Tables *Tables // where ops keep their constant tables
 
 	choices, misfits []Choice
+	packs            *Packs // that pack for the ops, if any
 }
 
 // DefaultRange is the storage-buffer range that every Vulkan device supports.

@@ -63,45 +63,82 @@ func (p *quadPack) pack(jobs []packJob) {
 // view returns the packed weights of jobs [lo, hi).
 func (p *quadPack) view(lo, hi int) View { return p.dst.View(4*p.first[lo], 4*p.first[hi]) }
 
-// steps reads the master weights and writes the packed ones: one dispatch for as
-// many jobs as can be bound together.
+// steps reads the master weights and writes the packed ones, unless the packs of e
+// do it. The table is filled anyway: the steps of one op may be run by themselves.
 func (p *quadPack) steps(e *Env) []Step {
+	own := packSteps(e, p.label, p.table, p.placed(nil))
+	if e.packs != nil && e.packs.take(p) {
+		return nil
+	}
+	return own
+}
+
+// A placedJob is job i of a pack.
+type placedJob struct {
+	*quadPack
+	i int
+}
+
+// placed appends the jobs of p to list.
+func (p *quadPack) placed(list []placedJob) []placedJob {
+	for i := range p.jobs {
+		list = append(list, placedJob{p, i})
+	}
+	return list
+}
+
+func (j placedJob) weights() View { return j.jobs[j.i].w }
+func (j placedJob) packed() View  { return j.view(j.i, j.i+1) }
+
+// packSteps does jobs, all of one kind of window, by way of a table: one dispatch for
+// as many as can be bound together.
+func packSteps(e *Env, label string, table *Block, jobs []placedJob) []Step {
 	var steps []Step
 	var words []uint32
-	for lo := 0; lo < len(p.jobs); {
-		hi, w, all := lo, Planes(nil), nothing
-		for hi < len(p.jobs) && (hi == lo || e.binds(all.with(p.jobs[hi].w))) {
-			w, all = append(w, p.jobs[hi].w), all.with(p.jobs[hi].w)
+	for lo := 0; lo < len(jobs); {
+		hi, w, dst := lo, nothing, nothing
+		for hi < len(jobs) && (hi == lo || e.binds(w.with(jobs[hi].weights())) && e.binds(dst.with(jobs[hi].packed()))) {
+			w, dst = w.with(jobs[hi].weights()), dst.with(jobs[hi].packed())
 			hi++
 		}
-		steps = append(steps, p.step(lo, hi, w))
-		words = append(words, p.words(lo, hi, w)...)
+		steps = append(steps, packStep(label, table.View(uint32(lo)*packWords, uint32(hi)*packWords), jobs[lo:hi]))
+		words = append(words, packTable(jobs[lo:hi])...)
 		lo = hi
 	}
-	e.Tables.Set(p.table, words)
+	e.Tables.Set(table, words)
 	return steps
 }
 
-func (p *quadPack) step(lo, hi int, w Planes) Step {
-	table, most := Planes{p.table.View(uint32(lo)*packWords, uint32(hi)*packWords)}, uint32(0)
-	for i := lo; i < hi; i++ {
-		most = max(most, p.first[i+1]-p.first[i])
+// packBound returns what a dispatch of jobs reads and writes.
+func packBound(jobs []placedJob) (w, dst Planes) {
+	for _, j := range jobs {
+		w, dst = append(w, j.weights()), append(dst, j.packed())
+	}
+	return w, dst
+}
+
+func packStep(label string, words View, jobs []placedJob) Step {
+	table, most := Planes{words}, uint32(0)
+	w, dst := packBound(jobs)
+	for _, j := range jobs {
+		most = max(most, j.first[j.i+1]-j.first[j.i])
 	}
 	return Step{
-		Label: p.label + "/quad_pack", Kernel: &shaders.QuadPack, Spec: []uint32{flag(p.shape.point)},
-		Args:   []Planes{table, w, {p.view(lo, hi)}},
+		Label: label + "/quad_pack", Kernel: &shaders.QuadPack, Spec: []uint32{flag(jobs[0].shape.point)},
+		Args:   []Planes{table, w, dst},
 		Push:   &shaders.QuadPackPush{Table: table.Base(table[0])},
-		Groups: [3]uint32{ceilDiv(most, 4*tileLanes), uint32(hi - lo), 1},
+		Groups: [3]uint32{ceilDiv(most, 4*tileLanes), uint32(len(jobs)), 1},
 	}
 }
 
-// words returns the table of a step; shaders/quad_pack.comp names its words.
-func (p *quadPack) words(lo, hi int, w Planes) []uint32 {
+// packTable returns the table of a step; shaders/quad_pack.comp names its words.
+func packTable(jobs []placedJob) []uint32 {
 	var words []uint32
-	dst, bases := Planes{p.view(lo, hi)}, w.Bases()
-	for i, j := range p.jobs[lo:hi] {
-		words = append(words, bases[i], j.in, j.out, j.inputs, j.outputs, p.row(), flag(j.flip),
-			dst.Base(p.view(lo+i, lo+i+1))/4)
+	w, dst := packBound(jobs)
+	from, to := w.Bases(), dst.Bases()
+	for k, j := range jobs {
+		q := j.jobs[j.i]
+		words = append(words, from[k], q.in, q.out, q.inputs, q.outputs, j.row(), flag(q.flip), to[k]/4)
 	}
 	return words
 }

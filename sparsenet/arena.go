@@ -13,14 +13,14 @@ func (n *Network) buildArena() {
 	stats := newMapStats(n.Graph)
 	n.stats = stats
 	if !n.Inference {
-		n.Train = new(Program)
+		n.Train = n.newProgram()
 		n.feed(n.Train)
 		a := newArena(n, n.Train, stats, true)
 		a.forward()
 		a.backward()
 		n.update(n.Train)
 	}
-	n.Eval = new(Program)
+	n.Eval = n.newProgram()
 	n.feed(n.Eval)
 	newArena(n, n.Eval, stats, false).forward()
 }

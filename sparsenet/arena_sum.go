@@ -34,14 +34,14 @@ import (
 func (n *Network) buildSumArena() {
 	n.stats = newReaderStats(n.Graph)
 	if !n.Inference {
-		n.Train = new(Program)
+		n.Train = n.newProgram()
 		n.feed(n.Train)
 		a := newSumArena(n, n.Train, true)
 		a.forward()
 		a.backward()
 		n.update(n.Train)
 	}
-	n.Eval = new(Program)
+	n.Eval = n.newProgram()
 	n.feed(n.Eval)
 	newSumArena(n, n.Eval, false).forward()
 }

@@ -131,7 +131,8 @@ func (b *bisection) near(what string, got []float32, want *ref.Tensor) error {
 		mag = make([]float64, len(want.Data))
 	}
 	if b.quad {
-		mag, tolerance = slices.Clone(mag), optest.Tolerance{C: 2 * optest.Slack}
+		// Winograd's forms: one element in 8192 of a gather was 33 roundings of its quad's magnitude off, with 16 lanes.
+		mag, tolerance = slices.Clone(mag), optest.Tolerance{C: 3 * optest.Slack}
 		for q := 0; want.Plane()%4 == 0 && q < len(mag); q += 4 {
 			copy(mag[q:q+4], slices.Repeat([]float64{slices.Max(mag[q : q+4])}, 4))
 		}

@@ -9,14 +9,14 @@ import "sparsevk/ops"
 func (n *Network) buildLayered() {
 	n.stats = newReaderStats(n.Graph)
 	if !n.Inference {
-		n.Train = new(Program)
+		n.Train = n.newProgram()
 		n.feed(n.Train)
 		l := newLayered(n, n.Train, true)
 		l.forward()
 		l.backward()
 		n.update(n.Train)
 	}
-	n.Eval = new(Program)
+	n.Eval = n.newProgram()
 	n.feed(n.Eval)
 	newLayered(n, n.Eval, false).forward()
 }

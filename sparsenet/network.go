@@ -3,6 +3,7 @@ package sparsenet
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"sparsevk/ops"
 )
@@ -215,7 +216,7 @@ func (n *Network) place() (err error) {
 		steps = n.Train.Steps()
 	}
 	steps = append(steps, n.Eval.Steps()...)
-	always := append(n.regions.blocks(), n.stats.blocks()...)
+	always := slices.Concat(n.regions.blocks(), n.stats.blocks(), n.env.Tables.Blocks) // of an op whose weights are packed ahead, too
 	for k := range n.exchanges {
 		always = append(always, n.exchanges[k].blocks()...)
 	}

@@ -249,5 +249,5 @@ func TestBarriers(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, 2*2*((len(smallNets)+len(sumNets))*5+6), programs)
+	assert.Equal(t, 2*3*((len(smallNets)+len(sumNets))*5+6), programs)
 }

@@ -94,10 +94,10 @@ func (m *Model) profile(h Hyper, runs int, o record.Options) (times []StepTime, 
 // timed returns the steps of p with their phases.
 func (p *Program) timed() []StepTime {
 	var all []StepTime
-	for _, q := range p.parts {
-		for _, s := range q.steps() {
-			all = append(all, StepTime{Step: s, Phase: q.phase})
+	p.phases(anyPhase, func(phase Phase, steps []ops.Step) {
+		for _, s := range steps {
+			all = append(all, StepTime{Step: s, Phase: phase})
 		}
-	}
+	})
 	return all
 }

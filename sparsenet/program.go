@@ -31,7 +31,13 @@ type part struct {
 }
 
 // A Program is what a recording runs: steps in order, by phase.
-type Program struct{ parts []part }
+type Program struct {
+	parts []part
+	env   *ops.Env
+	packs map[int]*ops.Packs // by the part where a phase begins
+}
+
+func (n *Network) newProgram() *Program { return &Program{env: n.env, packs: map[int]*ops.Packs{}} }
 
 func (p *Program) add(phase Phase, steps ...func() []ops.Step) {
 	for _, s := range steps {
@@ -39,14 +45,39 @@ func (p *Program) add(phase Phase, steps ...func() []ops.Step) {
 	}
 }
 
-// Steps returns all steps in order.
-func (p *Program) Steps() []ops.Step {
-	var all []ops.Step
-	for _, q := range p.parts {
-		all = append(all, q.steps()...)
+// phases calls do with the steps of each phase that is wanted, in order. Weights are
+// packed where a phase begins.
+func (p *Program) phases(wanted func(Phase) bool, do func(Phase, []ops.Step)) {
+	for lo := 0; lo < len(p.parts); {
+		phase, hi := p.parts[lo].phase, lo
+		for hi < len(p.parts) && p.parts[hi].phase == phase {
+			hi++
+		}
+		if wanted(phase) {
+			if p.packs[lo] == nil {
+				p.packs[lo] = ops.NewPacks(phase.String())
+			}
+			do(phase, p.packs[lo].Before(p.env, func() (steps []ops.Step) {
+				for _, q := range p.parts[lo:hi] {
+					steps = append(steps, q.steps()...)
+				}
+				return steps
+			}))
+		}
+		lo = hi
 	}
+}
+
+// of returns the steps of the phases that are wanted, in order.
+func (p *Program) of(wanted func(Phase) bool) (all []ops.Step) {
+	p.phases(wanted, func(_ Phase, steps []ops.Step) { all = append(all, steps...) })
 	return all
 }
+
+func anyPhase(Phase) bool { return true }
+
+// Steps returns all steps in order.
+func (p *Program) Steps() []ops.Step { return p.of(anyPhase) }
 
 // Pipelines returns how many pipelines the steps of p share: kernels under
 // different specialisations. It does not grow with depth.
@@ -60,22 +91,10 @@ func (p *Program) Pipelines() int {
 
 // gradient returns the steps of all phases before the update.
 func (p *Program) gradient() []ops.Step {
-	var all []ops.Step
-	for _, q := range p.parts {
-		if q.phase != Update {
-			all = append(all, q.steps()...)
-		}
-	}
-	return all
+	return p.of(func(q Phase) bool { return q != Update })
 }
 
 // Phase returns the steps of one phase.
 func (p *Program) Phase(phase Phase) []ops.Step {
-	var all []ops.Step
-	for _, q := range p.parts {
-		if q.phase == phase {
-			all = append(all, q.steps()...)
-		}
-	}
-	return all
+	return p.of(func(q Phase) bool { return q == phase })
 }

@@ -3,6 +3,7 @@ package sparsenet
 import (
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"sparsevk/ops"
@@ -73,11 +74,9 @@ func (n *Network) Traffic() Traffic {
 	}
 	var steps []ops.Step
 	var phase []Phase
-	for _, p := range program.parts {
-		for _, s := range p.steps() {
-			steps, phase = append(steps, s), append(phase, p.phase)
-		}
-	}
+	program.phases(anyPhase, func(p Phase, some []ops.Step) {
+		steps, phase = append(steps, some...), append(phase, slices.Repeat([]Phase{p}, len(some))...)
+	})
 	var t Traffic
 	barriers := record.Barriers(steps)
 	for i := range steps {
