@@ -57,10 +57,10 @@ func (f *deviceFlags) parse() (ops.Class, error) {
 
 // kernels returns o with the kernels for a device that was opened.
 func (f *deviceFlags) kernels(o sparsenet.Options, d *gpu.Device) sparsenet.Options {
-	if f.forms == "" {
-		return o.For(d)
+	o = o.For(d)
+	if f.forms != "" {
+		o.Class, _ = f.parse() // open has checked it
 	}
-	o.Class, _ = f.parse() // open has checked it
 	return o
 }
 

@@ -60,7 +60,7 @@ func TestMemoryKeys(t *testing.T) {
 		sort.Strings(keys)
 		return strings.Join(keys, " ")
 	}
-	const plain = "batch dense engine %framework maps_bytes optimizer_bytes other_bytes parameters_bytes precision scratch_bytes staging_bytes total_bytes weight_gradients_bytes workspace_bytes"
+	const plain = "batch dense engine evaluation_batch %framework maps_bytes optimizer_bytes other_bytes parameters_bytes precision scratch_bytes staging_bytes total_bytes weight_gradients_bytes workspace_bytes"
 	with := func(more string) string { return strings.Replace(plain, "%", more, 1) }
 	assert.Equal(t, with(""), sorted("memory --json --depth 16 --batch 2"))
 	assert.Equal(t, with("fit_batch "), sorted("memory --json --depth 16 --batch 2 --fit 100MiB"))
