@@ -94,6 +94,14 @@ func engineText(engine, precision string) string {
 	return engine + " engine, " + precision + " maps"
 }
 
+// batchText says how many images a step takes, and an evaluation where that is more.
+func batchText(n *sparsenet.Network) string {
+	if n.EvalBatch > n.Batch {
+		return fmt.Sprintf("batch %d, evaluation of %d at once", n.Batch, n.EvalBatch)
+	}
+	return fmt.Sprintf("batch %d", n.Batch)
+}
+
 func (p precisionFlag) parse() (ops.Precision, error) {
 	v, err := ops.ParsePrecision(string(p))
 	if err != nil {

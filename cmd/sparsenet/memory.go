@@ -223,11 +223,7 @@ func (f *memoryFlags) print(cmd *cobra.Command, n *sparsenet.Network, out memory
 	if n.Recompute {
 		what += " with recomputed bottlenecks"
 	}
-	batches := fmt.Sprintf("batch %d", n.Batch)
-	if n.EvalBatch > n.Batch {
-		batches += fmt.Sprintf(", evaluation at up to %d images", n.EvalBatch)
-	}
-	fmt.Fprintf(w, "%s, %s, %s at %s\n\n", n.Graph.Config.Name(), engineText(string(n.Engine), n.Precision.String()), what, batches)
+	fmt.Fprintf(w, "%s, %s, %s at %s\n\n", n.Graph.Config.Name(), engineText(string(n.Engine), n.Precision.String()), what, batchText(n))
 	if err := out.WriteText(w); err != nil {
 		return err
 	}

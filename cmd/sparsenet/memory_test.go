@@ -98,6 +98,21 @@ func TestMemoryText(t *testing.T) {
 	assert.Regexp(t, `The largest batch that fits 4GiB is 2\d\d\d\.`, out)
 }
 
+// How many images are evaluated at once is said where they are more than a batch, and
+// planned.
+func TestMemoryOfWideEvaluation(t *testing.T) {
+	var got, inference memoryJSON
+	decode(t, "memory --json --preset sparse-bc-100-24", &got)
+	assert.Equal(t, [2]int{64, 448}, [2]int{got.Batch, got.EvalBatch})
+	decode(t, "memory --json --preset sparse-bc-100-24 --inference", &inference)
+	assert.Equal(t, 64, inference.EvalBatch, "what --batch says")
+	assert.Greater(t, got.Staging, inference.Staging)
+	out, _, _ := execute(t, "memory --preset sparse-bc-100-24")
+	assert.Contains(t, out, "training at batch 64, evaluation of 448 at once\n")
+	out, _, _ = execute(t, "memory --preset sparse-bc-100-24 --kernels quad")
+	assert.Contains(t, out, "training at batch 64\n")
+}
+
 func TestMemoryPicture(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "arena.svg")
 	out, _, code := execute(t, "memory --preset sparse-16-6 --batch 2 --picture "+file)
