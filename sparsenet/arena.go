@@ -20,9 +20,7 @@ func (n *Network) buildArena() {
 		a.backward()
 		n.update(n.Train)
 	}
-	n.Eval = n.newProgram()
-	n.feed(n.Eval)
-	newArena(n, n.Eval, stats, false).forward()
+	n.evaluate = func(n *Network, p *Program) { newArena(n, p, stats, false).forward() }
 }
 
 // arena builds one program of the arena engine.

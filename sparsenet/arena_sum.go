@@ -41,9 +41,7 @@ func (n *Network) buildSumArena() {
 		a.backward()
 		n.update(n.Train)
 	}
-	n.Eval = n.newProgram()
-	n.feed(n.Eval)
-	newSumArena(n, n.Eval, false).forward()
+	n.evaluate = func(n *Network, p *Program) { newSumArena(n, p, false).forward() }
 }
 
 // sumArena builds one program of the arena engine in the sum form.

@@ -86,8 +86,9 @@ func (n *Network) tooLittle(limit uint64, e TooLittleMemoryError) error {
 
 // LargestBatch returns the largest batch whose Memory has at most limit bytes in
 // all, or 0 if not even one image fits. More images take more bytes, but for a few
-// kilobytes of partial sums; the batch that is returned fits, and one more image
-// does not. Tuning, which is for one batch, is left out.
+// kilobytes of partial sums, and what a wide evaluation is fed where it is of fewer
+// batches; the batch that is returned fits, and one more image does not. Tuning, which
+// is for one batch, is left out.
 func LargestBatch(g *Graph, o Options, limit uint64) (int, error) {
 	o.Tuning = nil
 	s := batchSearch{limit: limit, plan: func(batch int) (uint64, error) {

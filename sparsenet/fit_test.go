@@ -57,6 +57,7 @@ func TestLargestBatch(t *testing.T) {
 		{"sparse-40-24", Options{Engine: Layered}, 1 << 30},
 		{"dense-40-12", Options{}, 300 << 20},
 		{"sparse-16-6", Options{Inference: true}, 100 << 20},
+		{"sparse-bc-40-12", Options{WideEval: true}, 200 << 20},
 	} {
 		n := network(t, c.preset, Options{Batch: 1})
 		got, err := LargestBatch(n.Graph, c.Options, c.limit)

@@ -30,12 +30,18 @@ func (e *exchange) blocks() (all []*ops.Block) {
 	return all
 }
 
-// newExchange lays out the memory of a lane.
+// imageWords returns the words that the bytes of some images take.
+func (n *Network) imageWords(images int) uint32 {
+	return uint32((images*int(n.Graph.Maps[0].Floats()) + 3) / 4)
+}
+
+// newExchange lays out the memory of a lane, for the largest batch that it is fed:
+// smaller ones take the first places.
 func (n *Network) newExchange() exchange {
-	e := exchange{state: ops.NewState(), results: ops.NewResults(), labels: keep(ops.Vector("labels", ops.Staging, n.Batch))}
+	e := exchange{state: ops.NewState(), results: ops.NewResults(), labels: keep(ops.Vector("labels", ops.Staging, n.EvalBatch))}
 	if !n.Floats {
-		e.images = keep(ops.Vector("images", ops.Staging, (n.Batch*int(n.Graph.Maps[0].Floats())+3)/4))
-		e.index = keep(ops.Vector("index", ops.Staging, n.Batch))
+		e.images = keep(ops.Vector("images", ops.Staging, int(n.imageWords(n.EvalBatch))))
+		e.index = keep(ops.Vector("index", ops.Staging, n.EvalBatch))
 	}
 	return e
 }
@@ -70,6 +76,7 @@ func (n *Network) onLane(steps []ops.Step, lane int) []ops.Step {
 type Lane struct {
 	m                     *Model
 	train, eval           *record.Recording // train is nil for inference
+	wide                  *record.Recording // evaluation of EvalBatch images; nil where that is Batch
 	update                *record.Recording // with Options.Accumulate the optimizer's part of train; else nil
 	state, results        []byte
 	images, labels, index []byte
@@ -80,18 +87,18 @@ type Lane struct {
 }
 
 // record makes the recordings of lane k from the steps of the programs.
-func (s *Lane) record(k int, train, update, eval []ops.Step) error {
+func (s *Lane) record(k int, train, update, eval, wide []ops.Step) error {
 	m := s.m
 	e := &m.exchanges[k]
 	s.state, s.results, s.labels = m.mem.Mapped(e.state.All()), m.mem.Mapped(e.results.All()), m.mem.Mapped(e.labels.All())
 	if !m.Floats {
-		s.images = m.mem.Mapped(e.images.All())[:m.Batch*int(m.Graph.Maps[0].Floats())]
+		s.images = m.mem.Mapped(e.images.All())[:m.EvalBatch*int(m.Graph.Maps[0].Floats())]
 		s.index = m.mem.Mapped(e.index.All())
 	}
 	for _, p := range []struct {
 		to    **record.Recording
 		steps []ops.Step
-	}{{&s.train, train}, {&s.update, update}, {&s.eval, eval}} {
+	}{{&s.train, train}, {&s.update, update}, {&s.eval, eval}, {&s.wide, wide}} {
 		if p.steps == nil {
 			continue
 		}
@@ -105,7 +112,7 @@ func (s *Lane) record(k int, train, update, eval []ops.Step) error {
 
 func (s *Lane) close() error {
 	var errs []error
-	for _, r := range []**record.Recording{&s.train, &s.update, &s.eval} {
+	for _, r := range []**record.Recording{&s.train, &s.update, &s.eval, &s.wide} {
 		if *r != nil {
 			errs = append(errs, (*r).Close())
 			*r = nil
@@ -115,8 +122,9 @@ func (s *Lane) close() error {
 }
 
 // Feed returns where the host puts the next batch before it is submitted: image
-// bytes [N][C][H][W], labels and image numbers, 4 bytes each, little-endian. A
-// network with Floats has labels only. While the lane is in flight they must not
+// bytes [N][C][H][W], labels and image numbers, 4 bytes each, little-endian. There is
+// room for EvalBatch images, of which a step of Batch reads the first. A network with
+// Floats has labels only. While the lane is in flight they must not
 // be written to.
 func (s *Lane) Feed() (images, labels, index []byte) { return s.images, s.labels, s.index }
 
@@ -158,6 +166,17 @@ func (s *Lane) SubmitEval(h Hyper) error {
 	return s.submit(s.eval, h, false)
 }
 
+// SubmitWide is SubmitEval of EvalBatch images, where they are more than Batch.
+func (s *Lane) SubmitWide(h Hyper) error {
+	if s.wide == nil {
+		return errors.New("sparsenet: a network without a wide evaluation: see Options.WideEval")
+	}
+	if err := s.m.prepare(); err != nil {
+		return err
+	}
+	return s.submit(s.wide, h, false)
+}
+
 func (s *Lane) submit(r *record.Recording, h Hyper, training bool) error {
 	if s.flight != nil {
 		return errors.New("sparsenet: a lane is submitted twice without Wait")
@@ -167,6 +186,7 @@ func (s *Lane) submit(r *record.Recording, h Hyper, training bool) error {
 		return err
 	}
 	s.flight, s.updates, s.scale = r, training, float64(h.scale())
+	s.m.wideLast = r == s.wide
 	return nil
 }
 

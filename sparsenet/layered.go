@@ -16,9 +16,7 @@ func (n *Network) buildLayered() {
 		l.backward()
 		n.update(n.Train)
 	}
-	n.Eval = n.newProgram()
-	n.feed(n.Eval)
-	newLayered(n, n.Eval, false).forward()
+	n.evaluate = func(n *Network, p *Program) { newLayered(n, p, false).forward() }
 }
 
 // layered builds one program of the layered engine.

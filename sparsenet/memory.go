@@ -14,6 +14,7 @@ import (
 type Memory struct {
 	Engine          Engine        `json:"engine"`
 	Batch           int           `json:"batch"`
+	EvalBatch       int           `json:"evaluation_batch"`       // see Network.EvalBatch
 	Precision       ops.Precision `json:"precision"`              // of the maps
 	Parameters      uint64        `json:"parameters_bytes"`       // master weights, gammas, betas, biases
 	Optimizer       uint64        `json:"optimizer_bytes"`        // momentum
@@ -35,7 +36,7 @@ func (m Memory) Features() uint64 { return m.Maps + m.Scratch + m.Workspace }
 func (n *Network) Memory() Memory {
 	bytes := func(p ops.Purpose) uint64 { return n.Plan.Regions[p].Bytes() }
 	return Memory{
-		Engine: n.Engine, Batch: n.Batch, Precision: n.Precision,
+		Engine: n.Engine, Batch: n.Batch, EvalBatch: n.EvalBatch, Precision: n.Precision,
 		Parameters: bytes(ops.Parameter), Optimizer: bytes(ops.Optimizer), WeightGradients: bytes(ops.Gradient),
 		Maps: bytes(ops.Map), Scratch: bytes(ops.Scratch), Workspace: bytes(ops.Workspace),
 		Staging: bytes(ops.Staging) + gpu.StagingBytes, Other: bytes(ops.Other),

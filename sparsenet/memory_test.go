@@ -84,7 +84,7 @@ func TestMemoryAsJSON(t *testing.T) {
 	var got map[string]any
 	require.NoError(t, json.Unmarshal(data, &got))
 	want := []string{
-		"engine", "batch", "precision", "parameters_bytes", "optimizer_bytes", "weight_gradients_bytes", "maps_bytes",
+		"engine", "batch", "evaluation_batch", "precision", "parameters_bytes", "optimizer_bytes", "weight_gradients_bytes", "maps_bytes",
 		"scratch_bytes", "workspace_bytes", "staging_bytes", "other_bytes", "total_bytes",
 	}
 	keys := make([]string, 0, len(got))

@@ -17,6 +17,7 @@ type Model struct {
 	lanes      [Lanes]Lane
 	swapper    *record.Recording // exchanges parameters and averages; nil without Average
 	averaged   bool              // the averages are in the parameters' place
+	wideLast   bool              // the last step was a wide evaluation
 	ready      bool              // running statistics are prepared for evaluation
 	bnMomentum float64           // weight of a batch in the running statistics
 }
@@ -67,10 +68,13 @@ func (m *Model) start(seed uint64) error {
 	default:
 		train = m.Train.Steps()
 	}
-	eval := m.Eval.Steps()
+	eval, wide := m.Eval.Steps(), []ops.Step(nil)
+	if m.Wide != nil {
+		wide = m.Wide.Steps()
+	}
 	for k := range m.lanes {
 		m.lanes[k].m = m
-		if err := m.lanes[k].record(k, train, update, eval); err != nil {
+		if err := m.lanes[k].record(k, train, update, eval, wide); err != nil {
 			return err
 		}
 	}
@@ -158,7 +162,12 @@ func (m *Model) collect(blocks []*ops.Block, values map[string][]float32) error 
 }
 
 // Logits returns the logits of the last step, [N][classes].
-func (m *Model) Logits() ([]float32, error) { return m.vectors(m.logits) }
+func (m *Model) Logits() ([]float32, error) {
+	if m.wideLast {
+		return m.vectors(m.wide)
+	}
+	return m.vectors(m.logits)
+}
 
 // Features returns what the classifier read in the last step, [N][Graph.Features]: the
 // averages of the last stage's output. The network must have Options.Features.

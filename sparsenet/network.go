@@ -57,8 +57,14 @@ type Options struct {
 	// every device.
 	Class  ops.Class
 	Tuning ops.Tuning // variants of kernels for some shapes, whatever the class prefers
-	Range  uint64     // largest bound range in bytes; the default is ops.DefaultRange
-	Chunk  uint64     // size of a memory object in bytes; the default is ops.DefaultChunk
+	// WideEval: also an evaluation of several batches at once, in bytes that there are
+	// anyway, see Network.EvalBatch.
+	WideEval bool
+	// Limit is how many bytes WideEval may make the plan take in all. For sets what a
+	// device has. The default is any number.
+	Limit uint64
+	Range uint64 // largest bound range in bytes; the default is ops.DefaultRange
+	Chunk uint64 // size of a memory object in bytes; the default is ops.DefaultChunk
 	// Scratch is how many bytes of a map's gradient the arena engine gathers at a
 	// time. The default is the largest map of a layer, and at least 8 MiB.
 	Scratch uint64
@@ -142,7 +148,11 @@ type Network struct {
 	Graph *Graph
 	Options
 	Train, Eval *Program // Train is nil for inference
-	Plan        *ops.Plan
+	// Wide evaluates EvalBatch images at once, as the rule of fitsIn has it; nil where
+	// that is no more than Batch.
+	Wide      *Program
+	EvalBatch int
+	Plan      *ops.Plan
 
 	env       *ops.Env
 	regions   *regions
@@ -151,8 +161,10 @@ type Network struct {
 	input     *ops.Block      // the image, map 0
 	pixels    *ops.Block      // Options.Pixels; nil without
 	logits    *ops.Block
+	wide      *ops.Block // logits of Wide; nil without
 	features  *ops.Block // nil without Options.Features
 	stats     runningStats
+	evaluate  func(n *Network, p *Program) // adds to p the engine's evaluation of n.Batch images that were fed
 }
 
 // runningStats is how an engine keeps the running statistics of the readers'
@@ -177,7 +189,17 @@ func NewNetwork(g *Graph, o Options) (*Network, error) {
 	if err := o.setDefaults(g); err != nil {
 		return nil, err
 	}
-	n := &Network{Graph: g, Options: o}
+	n, err := layOut(g, o, 1)
+	if err != nil || !o.WideEval {
+		return n, err
+	}
+	return n.widest()
+}
+
+// layOut is NewNetwork with a given number of batches in a wide evaluation: 1 for
+// none.
+func layOut(g *Graph, o Options, batches int) (*Network, error) {
+	n := &Network{Graph: g, Options: o, EvalBatch: batches * o.Batch}
 	if err := n.checkPlanes(); err != nil {
 		return nil, err
 	}
@@ -199,6 +221,7 @@ func NewNetwork(g *Graph, o Options) (*Network, error) {
 	default:
 		return nil, fmt.Errorf("sparsenet: unknown engine %q", o.Engine)
 	}
+	n.evaluation()
 	if err := n.place(); err != nil {
 		return nil, err
 	}
@@ -208,14 +231,21 @@ func NewNetwork(g *Graph, o Options) (*Network, error) {
 	return n, nil
 }
 
-// place plans the memory of training and evaluation together: they never run
+// Steps returns the steps of all programs: of training, of evaluation, and of the wide
+// one.
+func (n *Network) Steps() (all []ops.Step) {
+	for _, p := range []*Program{n.Train, n.Eval, n.Wide} {
+		if p != nil {
+			all = append(all, p.Steps()...)
+		}
+	}
+	return all
+}
+
+// place plans the memory of training and evaluations together: no two run
 // at the same time, so the blocks of one lie where those of the other lay.
 func (n *Network) place() (err error) {
-	var steps []ops.Step
-	if n.Train != nil {
-		steps = n.Train.Steps()
-	}
-	steps = append(steps, n.Eval.Steps()...)
+	steps := n.Steps() // first: packing weights adds tables
 	always := slices.Concat(n.regions.blocks(), n.stats.blocks(), n.env.Tables.Blocks) // of an op whose weights are packed ahead, too
 	for k := range n.exchanges {
 		always = append(always, n.exchanges[k].blocks()...)
@@ -240,6 +270,10 @@ func (n *Network) newStaging() {
 		}
 		n.env.Tables.Set(n.pixels, words)
 	}
+	n.newInput()
+}
+
+func (n *Network) newInput() {
 	n.input = n.mapBlock("image", 0)
 	n.input.Keep = n.Floats // the host fills it before a step
 }
@@ -262,7 +296,7 @@ func (n *Network) feed(p *Program) {
 	}
 	b := ops.Batch{
 		Env: n.env, Label: "input", Pad: uint32(n.Pad), Edge: n.Edge, Flip: n.Flip, Mean: n.Mean, Std: n.Std,
-		Bytes: n.images.All(), Index: n.index.All(), State: n.state.All(), Y: n.input.All(),
+		Bytes: n.images.View(0, n.imageWords(n.Batch)), Index: n.index.View(0, uint32(n.Batch)), State: n.state.All(), Y: n.input.All(),
 	}
 	if n.pixels != nil {
 		b.Pixels = n.pixels.All()
@@ -296,7 +330,7 @@ func (n *Network) classify(p *Program, features *ops.Block, training bool) *ops.
 	}
 	loss := ops.NewSoftmaxLoss(ops.SoftmaxLoss{
 		Env: n.env, Label: "loss", Smoothing: n.Smoothing, X: n.logits.All(), DX: dlogits.All(),
-		Labels: n.labels.All(), State: n.state.All(), Results: n.results.All(),
+		Labels: n.labels.View(0, uint32(n.Batch)), State: n.state.All(), Results: n.results.All(),
 	})
 	p.add(Forward, lin.Forward, loss.Forward)
 	if training {

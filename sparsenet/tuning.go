@@ -10,14 +10,15 @@ import (
 	"sparsevk/ops/record"
 )
 
-// For returns o with the kernels that suit dev, by the table of package ops:
+// For returns o with the kernels that suit dev, by the table of package ops, and
+// with the bytes that it has:
 //
 //	n, err := sparsenet.NewNetwork(graph, sparsenet.Options{Batch: 64}.For(device))
 //
 // A plan for one device and for another may differ in what it takes, if their
 // classes do.
 func (o Options) For(dev *gpu.Device) Options {
-	o.Class = ops.ClassOf(record.Traits(dev))
+	o.Class, o.Limit = ops.ClassOf(record.Traits(dev)), deviceBytes(dev.Info().Heaps)
 	return o
 }
 

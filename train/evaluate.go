@@ -29,7 +29,8 @@ func (s Score) ErrorRate() float64 { return 1 - s.Accuracy() }
 func (s Score) Accuracy5() float64 { return float64(s.Hits5) / float64(s.Images) }
 
 // Evaluate runs the model with its running statistics over every image of l
-// once; the last batch may be short. When ctx ends it returns ctx's error.
+// once, as many in a step as the model can (sparsenet.Network.EvalBatch); the last
+// batch may be short. When ctx ends it returns ctx's error.
 func Evaluate(ctx context.Context, m *sparsenet.Model, l data.Loader) (Score, error) {
 	return EvaluateEach(ctx, m, l, nil)
 }
@@ -57,7 +58,7 @@ func EvaluateEach(ctx context.Context, m *sparsenet.Model, l data.Loader, each f
 		return nil
 	}}
 	defer p.abandon()
-	for b := range l.Eval().From(0) {
+	for b := range l.EvalWide(m.EvalBatch) {
 		if err := ctx.Err(); err != nil {
 			return s, err
 		}
@@ -91,7 +92,11 @@ func evaluate(p *pipeline[int], b data.Batch) error {
 	if err := feed(lane, b); err != nil {
 		return err
 	}
-	if err := lane.SubmitEval(sparsenet.Hyper{Valid: b.Valid()}); err != nil {
+	submit := lane.SubmitEval
+	if b.Size > p.m.Batch {
+		submit = lane.SubmitWide
+	}
+	if err := submit(sparsenet.Hyper{Valid: b.Valid()}); err != nil {
 		return fmt.Errorf("train: evaluation: %w", err)
 	}
 	p.submitted(b.Valid())

@@ -38,6 +38,7 @@ type toy struct {
 	dropout float64
 	dir     string // of the run; "": none
 	epochs  int
+	deep    bool // with bottlenecks, of which an evaluation keeps few at a time
 }
 
 // newTrainer returns a trainer with a model of its own; what it holds is closed at
@@ -45,7 +46,11 @@ type toy struct {
 func newTrainer(t *testing.T, y toy) *Trainer {
 	t.Helper()
 	dev := optest.Device(t)
-	g, err := sparsenet.Build(sparsenet.Config{Depth: 7, Growth: []int{2}, Classes: 2, Dropout: y.dropout, Input: sparsenet.Input{H: 8, W: 8, C: 2}})
+	c := sparsenet.Config{Depth: 7, Growth: []int{2}, Classes: 2, Dropout: y.dropout, Input: sparsenet.Input{H: 8, W: 8, C: 2}}
+	if y.deep {
+		c.Depth, c.Bottleneck = 22, true
+	}
+	g, err := sparsenet.Build(c)
 	require.NoError(t, err)
 	set := toySet(42, 1)
 	o := y.Options

@@ -57,10 +57,10 @@ func (f *deviceFlags) parse() (ops.Class, error) {
 
 // kernels returns o with the kernels for a device that was opened.
 func (f *deviceFlags) kernels(o sparsenet.Options, d *gpu.Device) sparsenet.Options {
-	if f.forms == "" {
-		return o.For(d)
+	o = o.For(d)
+	if f.forms != "" {
+		o.Class, _ = f.parse() // open has checked it
 	}
-	o.Class, _ = f.parse() // open has checked it
 	return o
 }
 
@@ -92,6 +92,14 @@ func engineText(engine, precision string) string {
 		return engine + " engine"
 	}
 	return engine + " engine, " + precision + " maps"
+}
+
+// batchText says how many images a step takes, and an evaluation where that is more.
+func batchText(n *sparsenet.Network) string {
+	if n.EvalBatch > n.Batch {
+		return fmt.Sprintf("batch %d, evaluation of %d at once", n.Batch, n.EvalBatch)
+	}
+	return fmt.Sprintf("batch %d", n.Batch)
 }
 
 func (p precisionFlag) parse() (ops.Precision, error) {

@@ -44,7 +44,7 @@ directory the outcome is kept for 'sparsenet report'.`,
 	f.model.add(c)
 	f.data.add(c)
 	c.Flags().StringVar(&f.split, "split", "test", "test or train")
-	c.Flags().IntVar(&f.batch, "batch", 64, "images in a step")
+	c.Flags().IntVar(&f.batch, "batch", 64, "images in a step; unless it is given also several such batches at once, as many as fit in what training takes")
 	c.Flags().StringVar(&f.confusion, "confusion", "", "also draw the confusion matrix into this SVG or PNG file")
 	f.engine.add(c)
 	f.precision.add(c)
@@ -168,7 +168,7 @@ func (f *evalFlags) prepare(cmd *cobra.Command) (g *sparsenet.Graph, o sparsenet
 	if set, err = f.data.open(split, c.Input); err != nil {
 		return nil, o, nil, err
 	}
-	o = sparsenet.Options{Batch: f.batch, Engine: e, Inference: true, Precision: precision, Mean: set.Mean, Std: set.Std}
+	o = sparsenet.Options{Batch: f.batch, Engine: e, Inference: true, WideEval: !cmd.Flags().Changed("batch"), Precision: precision, Mean: set.Mean, Std: set.Std}
 	if d := f.model.description; d != nil && d.Mean != nil {
 		o.Mean, o.Std, o.Pixels = d.Mean, d.Std, d.Pixels
 	}

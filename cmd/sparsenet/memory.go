@@ -41,7 +41,8 @@ func newMemoryCommand() *cobra.Command {
 		Short: "What a network takes, to the byte, before anything is allocated",
 		Long: `Prints the memory plan of a network: the bytes that training (or --inference)
 takes, by purpose, what dense wiring would take, and what a framework keeps that
-copies concatenations. The plan is the same on every device and needs none.
+copies concatenations. Training plans to evaluate several batches at once, where maps,
+scratch and workspace have room for them. The plan is the same on every device and needs none.
 
 --measure allocates the plan on a device, runs one step and compares the bytes
 that the device handed out with the plan; it fails if they differ.`,
@@ -153,7 +154,7 @@ func (f *memoryFlags) network(net *netFlags, file *tune.File) (*sparsenet.Networ
 		return nil, err
 	}
 	o := sparsenet.Options{Batch: f.batch, Engine: engine, Inference: f.inference, Recompute: f.recompute, Precision: precision,
-		Optimizer: sparsenet.Optimizer(f.optimizer), Average: f.average, Accumulate: f.accumulate}
+		Optimizer: sparsenet.Optimizer(f.optimizer), Average: f.average, Accumulate: f.accumulate, WideEval: !f.inference}
 	if o.Class, err = ops.ParseClass(f.kernels); err != nil {
 		return nil, usageError{err}
 	}
@@ -222,7 +223,7 @@ func (f *memoryFlags) print(cmd *cobra.Command, n *sparsenet.Network, out memory
 	if n.Recompute {
 		what += " with recomputed bottlenecks"
 	}
-	fmt.Fprintf(w, "%s, %s, %s at batch %d\n\n", n.Graph.Config.Name(), engineText(string(n.Engine), n.Precision.String()), what, n.Batch)
+	fmt.Fprintf(w, "%s, %s, %s at %s\n\n", n.Graph.Config.Name(), engineText(string(n.Engine), n.Precision.String()), what, batchText(n))
 	if err := out.WriteText(w); err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func TestMemoryKeys(t *testing.T) {
 		sort.Strings(keys)
 		return strings.Join(keys, " ")
 	}
-	const plain = "batch dense engine %framework maps_bytes optimizer_bytes other_bytes parameters_bytes precision scratch_bytes staging_bytes total_bytes weight_gradients_bytes workspace_bytes"
+	const plain = "batch dense engine evaluation_batch %framework maps_bytes optimizer_bytes other_bytes parameters_bytes precision scratch_bytes staging_bytes total_bytes weight_gradients_bytes workspace_bytes"
 	with := func(more string) string { return strings.Replace(plain, "%", more, 1) }
 	assert.Equal(t, with(""), sorted("memory --json --depth 16 --batch 2"))
 	assert.Equal(t, with("fit_batch "), sorted("memory --json --depth 16 --batch 2 --fit 100MiB"))
@@ -96,6 +96,21 @@ func TestMemoryText(t *testing.T) {
 	assert.Regexp(t, `(?m)^ +maps +120,\d{3},\d{3} +114\.8 +138\.\d$`, out)
 	assert.Regexp(t, `(?m)^backward +\d+ +\d+ +[\d.]+ +[\d.]+ +\d+\.\d\d$`, strings.ReplaceAll(out, "  backward", "backward"))
 	assert.Regexp(t, `The largest batch that fits 4GiB is 2\d\d\d\.`, out)
+}
+
+// How many images are evaluated at once is said where they are more than a batch, and
+// planned.
+func TestMemoryOfWideEvaluation(t *testing.T) {
+	var got, inference memoryJSON
+	decode(t, "memory --json --preset sparse-bc-100-24", &got)
+	assert.Equal(t, [2]int{64, 448}, [2]int{got.Batch, got.EvalBatch})
+	decode(t, "memory --json --preset sparse-bc-100-24 --inference", &inference)
+	assert.Equal(t, 64, inference.EvalBatch, "what --batch says")
+	assert.Greater(t, got.Staging, inference.Staging)
+	out, _, _ := execute(t, "memory --preset sparse-bc-100-24")
+	assert.Contains(t, out, "training at batch 64, evaluation of 448 at once\n")
+	out, _, _ = execute(t, "memory --preset sparse-bc-100-24 --kernels quad")
+	assert.Contains(t, out, "training at batch 64\n")
 }
 
 func TestMemoryPicture(t *testing.T) {

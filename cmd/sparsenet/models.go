@@ -72,7 +72,7 @@ func listModels() ([]model, error) {
 		}
 		c := g.Counts()
 		m := model{Name: name, Classes: g.Config.Classes, Parameters: c.Parameters, MACs: c.MACs, Links: c.Links}
-		if n, err := sparsenet.NewNetwork(g, sparsenet.Options{Batch: modelsBatch}); err == nil {
+		if n, err := sparsenet.NewNetwork(g, sparsenet.Options{Batch: modelsBatch, WideEval: true}); err == nil {
 			m.Memory = n.Memory().Total
 		}
 		if p, ok := sparsenet.PublishedFor(name); ok {

@@ -49,7 +49,7 @@ func TestModelsList(t *testing.T) {
 		require.NoError(t, err)
 		g, err := sparsenet.Build(c)
 		require.NoError(t, err)
-		n, err := sparsenet.NewNetwork(g, sparsenet.Options{Batch: 64})
+		n, err := sparsenet.NewNetwork(g, sparsenet.Options{Batch: 64, WideEval: true})
 		require.NoError(t, err)
 		assert.Equal(t, n.Memory().Total, m.Memory)
 		data, err := json.Marshal(m)

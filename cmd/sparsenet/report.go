@@ -112,7 +112,7 @@ func readPage(dir string) (*chart.Page, error) {
 	}
 	o := sparsenet.Options{
 		Batch: info.Batch, Engine: sparsenet.Engine(info.Engine), Recompute: info.Flags["recompute"] == "true",
-		Optimizer: info.Recipe.Optimizer, Average: info.Recipe.Average > 0, Accumulate: accumulates(info),
+		Optimizer: info.Recipe.Optimizer, Average: info.Recipe.Average > 0, Accumulate: accumulates(info), WideEval: true,
 	}
 	if o.Precision, err = ops.ParsePrecision(info.Precision); err != nil {
 		return nil, fmt.Errorf("%s in %s: %w", runFile, dir, err)

@@ -47,8 +47,8 @@ func (r *reporter) start(m *sparsenet.Model, t *train.Trainer) {
 			Batch: m.Batch, Device: i.Name, Driver: driverName(i), Epochs: r.epochs, Batches: t.Train.Train(0).Len(), Step: s.Step,
 		})
 	}
-	r.say("%s, %d parameters, %s, batch %d, %.1f MiB on %s (%s)",
-		m.Graph.Config.Name(), m.Graph.Params.Count(), engineText(string(m.Engine), m.Precision.String()), m.Batch, float64(m.Device.Allocated())/(1<<20), i.Name, driverName(i))
+	r.say("%s, %d parameters, %s, %s, %.1f MiB on %s (%s)",
+		m.Graph.Config.Name(), m.Graph.Params.Count(), engineText(string(m.Engine), m.Precision.String()), batchText(m.Network), float64(m.Device.Allocated())/(1<<20), i.Name, driverName(i))
 	if s.Step > 0 {
 		r.say("resumed after step %d: %d epochs and %d batches", s.Step, s.Epoch, s.Position)
 	}

@@ -181,7 +181,7 @@ func (f *trainFlags) prepare() (*trainPlan, error) {
 		}
 	}
 	p.options = sparsenet.Options{
-		Batch: r.Batch, Engine: e, Pad: r.Pad, Edge: r.Fill == "edge", Flip: r.Flip, Smoothing: float32(r.Smoothing), Recompute: f.recompute, Accumulate: f.parts > 1, Precision: precision,
+		Batch: r.Batch, Engine: e, Pad: r.Pad, Edge: r.Fill == "edge", Flip: r.Flip, Smoothing: float32(r.Smoothing), Recompute: f.recompute, Accumulate: f.parts > 1, Precision: precision, WideEval: true,
 		Optimizer: r.Optimizer, Decays: r.DecayOn, Average: r.Average > 0, Init: r.Init, BNMomentum: r.BNMomentum,
 	}
 	if p.options.Mean, p.options.Std, err = r.Normalisation(p.set.Mean, p.set.Std); err != nil {

@@ -27,7 +27,7 @@ func allowed(notes io.Writer, d *gpu.Device, n *sparsenet.Network, f *trainFlags
 	if err != nil { // nothing is known then
 		fmt.Fprintf(notes, "sparsenet: passed over: %v\n", err)
 	}
-	err = v.Allow(append(n.Train.Steps(), n.Eval.Steps()...))
+	err = v.Allow(n.Steps())
 	switch {
 	case err == nil:
 		return nil

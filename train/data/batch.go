@@ -77,6 +77,25 @@ func (l Loader) Eval() Batches {
 	return Batches{set: l.Set, order: l.images(), size: l.Size}
 }
 
+// EvalWide is Eval with the first images in batches of wide, and only what would not
+// fill one in batches of Size: the places that stay empty are no more than Eval's.
+func (l Loader) EvalWide(wide int) iter.Seq[Batch] {
+	order := l.images()
+	n := 0
+	if wide > l.Size {
+		n = min(len(order), (len(order)+l.Size-1)/wide*wide)
+	}
+	return func(yield func(Batch) bool) {
+		for _, part := range []Batches{{l.Set, order[:n], wide}, {l.Set, order[n:], l.Size}} {
+			for b := range part.From(0) {
+				if !yield(b) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Batches is a list of batches.
 type Batches struct {
 	set   *Set

@@ -122,6 +122,33 @@ func TestEvalCountsEveryImageOnce(t *testing.T) {
 	})
 }
 
+// In wide batches too, and then there are no more of them, nor more places that stay
+// empty.
+func TestEvalWideCountsEveryImageOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 80).Draw(t, "n")
+		size := rapid.IntRange(1, 10).Draw(t, "size")
+		wide := size * rapid.IntRange(1, 8).Draw(t, "batches in a wide one")
+		l := Loader{Set: small(n, 1, 1, 1), Size: size}
+		var order []int32
+		places, batches, narrow := 0, 0, 0
+		for batch := range l.EvalWide(wide) {
+			require.True(t, batch.Valid() >= 1 && batch.Valid() <= batch.Size)
+			require.True(t, batch.Size == size || batch.Size == wide)
+			if batch.Size == size {
+				narrow++
+			}
+			order, places, batches = append(order, batch.Index...), places+batch.Size, batches+1
+		}
+		require.Equal(t, upTo(n), order)
+		require.Equal(t, l.Eval().Len()*size, places)
+		require.LessOrEqual(t, batches, l.Eval().Len())
+		if wide > size {
+			require.Less(t, narrow, wide/size, "they would fill a wide one")
+		}
+	})
+}
+
 func TestEpochsAndSeedsDiffer(t *testing.T) {
 	set := small(100, 1, 1, 1)
 	order := func(seed, epoch uint64) []int32 {
