@@ -245,7 +245,7 @@ func (n *Network) Steps() (all []ops.Step) {
 // place plans the memory of training and evaluations together: no two run
 // at the same time, so the blocks of one lie where those of the other lay.
 func (n *Network) place() (err error) {
-	steps := n.Steps() // first: packing weights adds tables
+	steps := n.Steps()                                                                 // first: packing weights adds tables
 	always := slices.Concat(n.regions.blocks(), n.stats.blocks(), n.env.Tables.Blocks) // of an op whose weights are packed ahead, too
 	for k := range n.exchanges {
 		always = append(always, n.exchanges[k].blocks()...)
