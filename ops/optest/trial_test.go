@@ -1,6 +1,7 @@
 package optest
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -14,12 +15,16 @@ import (
 // device has.
 func trials(t *testing.T) (ops.Class, ops.Variant, []ops.Task) {
 	class, err := QuadClass(Device(t))
+	w := uint32(8) // as many workgroups with 16 lanes as with 8
+	if class == ops.Quad16 {
+		w = 16
+	}
 	conv := ops.Geometry{R: 3, S: 3, Stride: 1, Pad: 1}
 	tasks := []ops.Task{
-		{Role: ops.WeightsRole, Geometry: ops.Geometry{R: 1, S: 1, Stride: 1}, N: 9, H: 8, W: 8, C: 5, K: 6},
-		{Role: ops.ForwardRole, Geometry: conv, N: 9, H: 8, W: 8, C: 5, K: 6},
-		{Role: ops.DataRole, Geometry: conv, N: 9, H: 8, W: 8, C: 5, K: 6},
-		{Role: ops.GatherRole, Geometry: conv, N: 9, H: 8, W: 8, C: 5, K: 6},
+		{Role: ops.WeightsRole, Geometry: ops.Geometry{R: 1, S: 1, Stride: 1}, N: 9, H: 8, W: w, C: 5, K: 6},
+		{Role: ops.ForwardRole, Geometry: conv, N: 9, H: 8, W: w, C: 5, K: 6},
+		{Role: ops.DataRole, Geometry: conv, N: 9, H: 8, W: w, C: 5, K: 6},
+		{Role: ops.GatherRole, Geometry: conv, N: 9, H: 8, W: w, C: 5, K: 6},
 	}
 	if err != nil {
 		return ops.Small, leastWeights, tasks[:1] // the tiles compile for long here
@@ -75,7 +80,7 @@ func TestTrialCatches(t *testing.T) {
 	trial := &Trial{Task: tasks[1], Class: class, Act: true, Alter: fewer(4, v)} // of 4 images there are no more
 	err := trial.Run(Device(t), v)
 	assert.ErrorIs(t, err, ErrWrong)
-	assert.ErrorContains(t, err, `forward 3x3 5>6 8x8 n9: y (c0 n8 y`)
+	assert.ErrorContains(t, err, fmt.Sprintf("forward 3x3 5>6 8x%d n9: y (c0 n8 y", tasks[1].W))
 }
 
 // What a device lacks is no wrong result.
