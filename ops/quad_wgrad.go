@@ -9,6 +9,7 @@ import "sparsevk/shaders"
 type quadWgrad struct {
 	outs          uint32     // output channels of an invocation
 	quads, strips uint32     // 3x3: quads of a strip, strips of all images
+	across        uint32     // 3x3: quads of dy of an output channel that lie across the lanes
 	wide          uint32     // 1x1: groups of input channels
 	steps, splits uint32     // steps of a split, splits
 	stage         *quadStage // of a transition
@@ -16,9 +17,8 @@ type quadWgrad struct {
 
 const (
 	quadWgradOuts   = 6    // output channels of an invocation of the 3x3 form at most: more outgrow the instruction cache
-	quadWgradOuts16 = 4    // the same with 16 lanes, whose instructions are longer
+	quadWgradOuts16 = 4    // the same with 16 lanes, whose instructions are longer, and rows of eight quads
 	quadWgradHeld   = 32   // quads of input that an invocation of the 1x1 form holds: groups of input channels times lanes
-	quadAcross      = 8    // quads of dy of an output channel that lie across the lanes in the 3x3 form
 	quadWgradPixels = 4096 // pixels that a split adds in a row at most, for accuracy
 	quadWgradSplits = 16   // splits wanted at least, for accuracy and for devices with many cores
 )
@@ -35,15 +35,19 @@ func newQuadWgrad(o *Conv) quadWgrad {
 		steps = ceilDiv(uint32(b.Plane()/4), lanes)
 	} else {
 		most := uint32(quadWgradOuts)
-		if lanes == 16 {
+		q.across = 8
+		switch {
+		case lanes == 16 && quads%8 == 0:
 			most = quadWgradOuts16
+		case lanes == 16: // half as many quads leave room for three times the sums
+			most, q.across = maxTile, 4
 		}
-		q.outs, q.quads = evenly(o.K(), most), min(quads, quadAcross)
+		q.outs, q.quads = evenly(o.K(), most), min(quads, q.across)
 		for quads%q.quads != 0 {
 			q.quads--
 		}
 		q.strips = b.N * (quads / q.quads)
-		steps = ceilDiv(q.strips, quadAcross/q.quads)
+		steps = ceilDiv(q.strips, q.across/q.quads)
 	}
 	room := min(wgradPartial, o.Env.Range-Align) / (4 * uint64(ceil4(int(o.weights()))))
 	n := max(quadWgradSplits, (b.Plane()+quadWgradPixels-1)/quadWgradPixels)
@@ -88,8 +92,8 @@ func (o *Conv) quadWeightStep(part quadPart, dy View, k0 uint32, dst View) Step 
 		return step
 	}
 	step.Label, step.Kernel = o.Label+"/quad_wgrad", &shaders.QuadWgrad
-	tail := dy.C()%q.outs != 0 || q.outs*quadAcross%s.lanes != 0 || q.strips != quadAcross/q.quads*q.steps*q.splits
-	step.Spec = []uint32{s.lanes, q.outs, q.quads, flag(4*q.quads != b.W), flag(tail)}
+	tail := dy.C()%q.outs != 0 || q.outs*q.across%s.lanes != 0 || q.strips != q.across/q.quads*q.steps*q.splits
+	step.Spec = []uint32{s.lanes, q.outs, q.quads, flag(4*q.quads != b.W), flag(tail), q.across}
 	step.Push = &shaders.QuadWgradPush{Width: b.W, Height: b.H, Strips: q.strips, Steps: q.steps, C: x.C(), K: dy.C(),
 		Link: link, Row: row, Dst: first, Split: o.splitStride(), Act: flag(part.act), DY: where(dy)}
 	return step

@@ -2309,12 +2309,13 @@ var QuadWgrad = Kernel{
 		{Name: "QUADS", Default: 0x8},
 		{Name: "EDGE", Default: 0x0},
 		{Name: "TAIL", Default: 0x0},
+		{Name: "ACROSS", Default: 0x8},
 	},
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "52984044bccc0b250382c43c036712d4c5406ec57d59b89c7b3e3a0079aca4ea",
-	Module:   "fc259750a5bfa5905a6b93d1c519b2f0fe3cb3eae02d12e5b5cc6b35326c66eb",
+	Source:   "9286a0a88d08b95d405ca046190493b8fd426e34e6f1dd47b510924a12002f4c",
+	Module:   "69fbeb0109c52ce31d4a3f8da89964e5ffdcc469b662d291a6bf6f76c18e0171",
 }
 
 // QuadWgradPush holds the push constants of quad_wgrad.comp.

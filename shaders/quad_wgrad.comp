@@ -23,6 +23,7 @@ layout(constant_id = 1) const uint OUTS = 6;  // output channels of an invocatio
 layout(constant_id = 2) const uint QUADS = 8; // quads of a strip's row, W/4 or a divisor of it
 layout(constant_id = 3) const uint EDGE = 0;  // 1: an image row has several strips
 layout(constant_id = 4) const uint TAIL = 0;  // 1: some invocation has fewer outputs, or the last step fewer strips
+layout(constant_id = 5) const uint ACROSS = 8; // quads of dy of one output channel, at most, that lie across the lanes: 4 or 8
 
 layout(push_constant) uniform Push {
     uint width, height;
@@ -42,7 +43,6 @@ layout(binding = 1) uniform samplerBuffer links;
 layout(binding = 2) uniform samplerBuffer dy;
 layout(binding = 3) writeonly buffer Partial { float partial[]; };
 
-const uint ACROSS = 8;             // quads of dy of one output channel, at most, that lie across the lanes
 const uint SIDE = ACROSS / QUADS;  // strips side by side
 const uint WIDE = SIDE * QUADS;    // quads of a step
 const uint TOGETHER = LANES / ACROSS; // output channels whose dy lies across the lanes
@@ -50,16 +50,19 @@ const uint FETCHES = (OUTS + TOGETHER - 1) / TOGETHER;
 
 float a[OUTS][3][6]; // sums per output, row of taps and point
 float z[3][WIDE][6]; // three rows of the input, transformed
-float t[FETCHES][6]; // a quad of dy, transformed, of every output or every other
+float t[FETCHES][6]; // a quad of dy, transformed: lane n holds it of one output in TOGETHER
 
+// Lane n's point i of output k goes to all lanes. The lane must be a constant.
+#define HELD(n) subgroupBroadcast(t[k / TOGETHER][i], (n) % 16)
 #define QUAD(lane)                                                   \
     if (lane < WIDE) {                                               \
         const uint q = lane < WIDE ? lane : 0;                       \
+        const uint at = k % TOGETHER * ACROSS;                       \
         float b;                                                     \
-        if (k % TOGETHER == 0)                                       \
-            b = subgroupBroadcast(t[k / TOGETHER][i], lane);         \
-        else                                                         \
-            b = subgroupBroadcast(t[k / TOGETHER][i], lane + ACROSS); \
+        if (at == 0) b = HELD(lane);                                 \
+        else if (at == 4) b = HELD(lane + 4);                        \
+        else if (at == 8) b = HELD(lane + 8);                        \
+        else b = HELD(lane + 12);                                    \
         [[unroll]] for (uint r = 0; r < 3; r++)                      \
             a[k][r][i] += z[r][q][i] * b;                            \
     }
