@@ -96,6 +96,8 @@ func (s quadShape) outs(k uint32, gather bool) uint32 {
 	switch {
 	case s.few: // wider ones take longer to compile than they spare
 		step, most = 8, 16
+	case s.pool && gather: // the same
+		step, most = 6, 6
 	case s.point && !gather:
 		step, most = 8, quadMost
 	}
