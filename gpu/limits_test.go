@@ -81,6 +81,12 @@ func TestShaderLimits(t *testing.T) {
 	assert.Empty(t, d.modules, "refused before the driver was asked")
 }
 
+// 64-bit integers are for devices that have them.
+func TestInt64Capability(t *testing.T) {
+	assert.NoError(t, checkCode(capability(int64Capability), Features{Int64: true}))
+	assert.ErrorContains(t, checkCode(capability(int64Capability), Features{}), "needs 64-bit integers")
+}
+
 // capability is the test shader with another first capability.
 func capability(c uint32) []byte {
 	code := slices.Clone(axpyCode)
