@@ -45,7 +45,7 @@ for driver in lavapipe swiftshader; do
 	fi
 	[ "$driver" = lavapipe ] || continue
 	# The kernels and whole networks once more, with vectors of the other width.
-	if VK_ICD_FILENAMES=$icd VK_DRIVER_FILES=$icd LP_NATIVE_VECTOR_WIDTH=$other go test -count=1 -timeout=20m -run="$widths" ./ops ./sparsenet ./train; then
+	if VK_ICD_FILENAMES=$icd VK_DRIVER_FILES=$icd LP_NATIVE_VECTOR_WIDTH=$other go test -count=1 -timeout=20m -run="$widths" ./gpu ./ops ./sparsenet ./train; then
 		report+=("$driver, $other bits: passed")
 	else
 		report+=("$driver, $other bits: FAILED")
