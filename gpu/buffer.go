@@ -18,6 +18,7 @@ type Buffer struct {
 	size     uint64 // as allocated
 	memType  int
 	coherent bool
+	address  uint64 // for shaders, where Features.Address
 	mapped   []byte // all of size; nil unless HostVisible
 	closed   atomic.Bool
 }
@@ -60,6 +61,7 @@ func (b *Buffer) create() error {
 	if err := b.d.check("vkBindBufferMemory", b.d.dev.Bind(h, m), b.label); err != nil {
 		return err
 	}
+	b.address = b.d.dev.Address(h)
 	if b.kind == HostVisible {
 		p, r := b.d.dev.Map(m, size)
 		if err := b.d.check("vkMapMemory", r, fmt.Sprintf("%s of %d bytes", b.label, size)); err != nil {

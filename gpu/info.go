@@ -38,12 +38,13 @@ type Heap struct {
 	DeviceLocal bool
 }
 
-// Features is what a device offers beyond the base. Of it only Storage16 is
-// enabled, where it is there; subgroup operations need no enabling.
+// Features is what a device offers beyond the base. Of it Storage16, Int64 and
+// Address are enabled, where they are there; subgroup operations need no enabling.
 type Features struct {
 	Float64, Float16, Int64, Int16, Int8 bool // arithmetic
 	Storage16, Storage8                  bool // loads and stores
 	IntegerDot, SubgroupControl          bool
+	Address                              bool     // shaders may get the addresses of buffers; only software drivers are asked for it
 	CooperativeMatrix                    bool     // the extension is listed, see Info.Matrices
 	Subgroup                             []string // operations in compute shaders: basic, vote, ...
 }
@@ -74,7 +75,7 @@ func newInfo(index int, p *vk.Properties, heaps []vk.Heap) Info {
 		VendorID: p.VendorID, DeviceID: p.DeviceID, DriverID: p.DriverID, APIVersion: p.APIVersion, DriverVersion: p.DriverVersion,
 		SubgroupSize: p.SubgroupSize, SubgroupMin: p.SubgroupMin, SubgroupMax: p.SubgroupMax,
 		Features: Features{Float64: p.Float64, Float16: p.Float16, Int64: p.Int64, Int16: p.Int16, Int8: p.Int8,
-			Storage16: p.Storage16, Storage8: p.Storage8, IntegerDot: p.IntDot, SubgroupControl: p.SubgroupControl,
+			Storage16: p.Storage16, Storage8: p.Storage8, IntegerDot: p.IntDot, Address: p.Address && p.Type == "cpu", SubgroupControl: p.SubgroupControl,
 			CooperativeMatrix: slices.Contains(p.Extensions, vk.CooperativeMatrix),
 			Subgroup:          subgroupOps(p.SubgroupOps)},
 		Matrices: p.Matrices,

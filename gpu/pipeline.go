@@ -18,15 +18,17 @@ type BindingType uint8
 const (
 	Storage BindingType = iota // a storage buffer
 	Texel                      // a uniform texel buffer of four floats a texel (RGBA32F)
+	Address                    // none: the push constants hold where the bytes lie (Shader.Addresses)
 )
 
 // A Shader is a compute shader: its code, and what that needs. Bindings are
-// numbered from 0 in set 0; the entry point is main.
+// numbered from 0 in set 0, those of type Address last; the entry point is main.
 type Shader struct {
 	Name        string
 	Code        []byte // SPIR-V
 	Bindings    []BindingType
 	PushBytes   uint32
+	Addresses   []uint32 // for each Address, at which byte of the push constants a recording puts it: 8 bytes
 	SharedBytes uint32
 	Local       [3]uint32 // workgroup size, after specialisation
 	Subgroup    bool      // it uses subgroup operations
@@ -40,6 +42,7 @@ type Pipeline struct {
 	name  string
 	types []BindingType
 	push  uint32
+	at    []uint32 // Shader.Addresses
 	spec  []uint32
 	built time.Duration
 }
@@ -173,7 +176,7 @@ func (d *Device) build(s *Shader, spec []uint32, m *module, lay *layout) (*Pipel
 	if err := d.check("vkCreateComputePipelines", r, fmt.Sprintf("shader %s %v", s.Name, spec)); err != nil {
 		return nil, err
 	}
-	return &Pipeline{d: d, h: h, lay: lay, name: s.Name, types: s.Bindings, push: s.PushBytes, spec: slices.Clone(spec), built: built}, nil
+	return &Pipeline{d: d, h: h, lay: lay, name: s.Name, types: s.Bindings, push: s.PushBytes, at: s.Addresses, spec: slices.Clone(spec), built: built}, nil
 }
 
 // module returns the module of s; d.mu is held.
@@ -196,8 +199,8 @@ func (d *Device) layout(s *Shader) (*layout, error) {
 	if l := d.layouts[key]; l != nil {
 		return l, nil
 	}
-	types := make([]vk.DescriptorType, len(s.Bindings))
-	for i, b := range s.Bindings {
+	types := make([]vk.DescriptorType, len(s.Bindings)-len(s.Addresses))
+	for i, b := range s.Bindings[:len(types)] {
 		types[i] = [...]vk.DescriptorType{Storage: vk.StorageBuffer, Texel: vk.UniformTexelBuffer}[b]
 	}
 	set, r := d.dev.NewSetLayout(types)
@@ -217,13 +220,9 @@ func (d *Device) layout(s *Shader) (*layout, error) {
 // checkShader compares what s needs with what the device allows.
 func (d *Device) checkShader(s *Shader, spec []uint32) error {
 	l := &d.limits
-	var storage, texel uint32
+	var count [3]int
 	for _, b := range s.Bindings {
-		if b == Texel {
-			texel++
-		} else {
-			storage++
-		}
+		count[b]++
 	}
 	threads := uint64(s.Local[0]) * uint64(s.Local[1]) * uint64(s.Local[2])
 	for _, c := range []struct {
@@ -236,9 +235,9 @@ func (d *Device) checkShader(s *Shader, spec []uint32) error {
 		{"invocations along z", uint64(s.Local[2]), uint64(l.GroupSize[2])},
 		{"bytes of shared memory", uint64(s.SharedBytes), uint64(l.SharedBytes)},
 		{"bytes of push constants", uint64(s.PushBytes), uint64(l.PushBytes)},
-		{"storage buffers", uint64(storage), uint64(l.StorageBuffers)},
-		{"texel buffers", uint64(texel), uint64(l.TexelBuffers)},
-		{"bindings", uint64(storage + texel), uint64(l.Resources)},
+		{"storage buffers", uint64(count[Storage]), uint64(l.StorageBuffers)},
+		{"texel buffers", uint64(count[Texel]), uint64(l.TexelBuffers)},
+		{"bindings", uint64(count[Storage] + count[Texel]), uint64(l.Resources)},
 		{"specialisation constants", uint64(len(spec)), vk.MaxSpec},
 	} {
 		if c.wants > c.most {
@@ -247,6 +246,11 @@ func (d *Device) checkShader(s *Shader, spec []uint32) error {
 	}
 	if threads == 0 || s.PushBytes%4 != 0 {
 		return fmt.Errorf("workgroup size %v or %d bytes of push constants make no sense", s.Local, s.PushBytes)
+	}
+	for i, at := range s.Addresses {
+		if count[Address] != len(s.Addresses) || s.Bindings[len(s.Bindings)-1-i] != Address || at%4 != 0 || at+8 > s.PushBytes {
+			return fmt.Errorf("addresses at bytes %d of %d of push constants, of bindings %v", s.Addresses, s.PushBytes, s.Bindings)
+		}
 	}
 	if s.Subgroup && len(d.info.Features.Subgroup) == 0 {
 		return fmt.Errorf("uses subgroup operations, which the device has none of in compute shaders")

@@ -1,6 +1,7 @@
 package gpu
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
@@ -99,8 +100,11 @@ func (d *Device) checkRange(a Range, t BindingType) error {
 		return err
 	}
 	align, unit, most := d.limits.StorageAlign, uint64(4), d.limits.StorageRange
-	if t == Texel {
+	switch t {
+	case Texel:
 		align, unit, most = max(d.limits.TexelAlign, 16), 16, 16*d.limits.TexelElements
+	case Address:
+		align, unit = 16, 16
 	}
 	switch {
 	case a.Bytes == 0 || a.Bytes%unit != 0:
@@ -146,16 +150,26 @@ func (r *Recording) create(cmds []Dispatch) error {
 		c := &cmds[i]
 		r.ops = append(r.ops, vk.Dispatch(c.Pipeline.h, c.Pipeline.lay.h, sets[i], len(r.push), len(c.Push), c.Groups))
 		r.push = append(r.push, c.Push...)
+		c.addresses(r.push[len(r.push)-len(c.Push):])
 		r.barrier = append(r.barrier, c.Barrier)
 	}
 	return r.record()
+}
+
+// addresses puts the addresses that the shader takes into its push constants.
+func (c *Dispatch) addresses(push []byte) {
+	p := c.Pipeline
+	for i, at := range p.at {
+		a := c.Args[len(c.Args)-len(p.at)+i]
+		binary.LittleEndian.PutUint64(push[at:], a.Buffer.address+a.Off)
+	}
 }
 
 // bind makes one descriptor set per dispatch, and texel views, and notes which
 // buffers there are.
 func (r *Recording) bind(cmds []Dispatch) ([]vk.DescriptorSet, error) {
 	d := r.d
-	var count [2]int
+	var count [3]int
 	for i := range cmds {
 		for _, t := range cmds[i].Pipeline.types {
 			count[t]++
@@ -175,11 +189,13 @@ func (r *Recording) bind(cmds []Dispatch) ([]vk.DescriptorSet, error) {
 			return nil, d.check("vkAllocateDescriptorSets", res, fmt.Sprintf("dispatch %d of %d, %s", i, len(cmds), c.Label))
 		}
 		for k, a := range c.Args {
-			w, err := r.write(sets[i], k, a, c.Pipeline.types[k])
-			if err != nil {
-				return nil, err
+			if t := c.Pipeline.types[k]; t != Address {
+				w, err := r.write(sets[i], k, a, t)
+				if err != nil {
+					return nil, err
+				}
+				writes = append(writes, w)
 			}
-			writes = append(writes, w)
 			if !slices.Contains(r.buffers, a.Buffer) {
 				r.buffers = append(r.buffers, a.Buffer)
 			}

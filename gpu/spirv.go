@@ -22,6 +22,9 @@ const storage16Capability = 4433
 // int64Capability is Int64.
 const int64Capability = 11
 
+// addressCapability is PhysicalStorageBufferAddresses.
+const addressCapability = 5347
+
 // checkCode looks at a module's header and at the capabilities that it asks
 // for: those that the device is not opened with are an error here, since
 // drivers do not say so.
@@ -47,6 +50,10 @@ func checkCode(code []byte, f Features) error {
 		} else if c == int64Capability {
 			if !f.Int64 {
 				return errors.New("needs 64-bit integers, which the device does not have")
+			}
+		} else if c == addressCapability {
+			if !f.Address {
+				return errors.New("needs the addresses of buffers, which the device does not give")
 			}
 		} else if !slices.Contains(freeCapabilities, c) {
 			return fmt.Errorf("needs SPIR-V capability %d, which devices are not opened with", c)

@@ -144,12 +144,13 @@ func (q quadConvStep) step(label string) Step {
 		Label:  label,
 		Holds:  q.holds,
 		Spec:   q.shape.spec(q.pack.outs, q.y.C(), q.x.C()),
-		Args:   []Planes{q.x, w, links, {q.y}, tiles},
+		Args:   []Planes{q.x, w, links, tiles},
 		Groups: [3]uint32{q.shape.groups(), 1, 1},
 	}
 	if q.acc {
 		s.Args = append(s.Args, Planes{q.y})
 	}
+	s.Args = append(s.Args, Planes{q.y})
 	if q.shape.point {
 		s.Spec = append(s.Spec, flag(q.act), flag(measure))
 		s.Kernel, s.Push = q.point(wbase, link, first)

@@ -102,7 +102,7 @@ func (o *Gather) quadStep(b *batch, es []entry, k quadBlock, x, g View, first bo
 	table, stats := Planes{q.table.View(lo, uint32(len(q.words)))}, Planes{o.Stats}
 	s := Step{
 		Label:  o.Label + "/quad_gather",
-		Args:   []Planes{table, in[0], in[1], in[2], {x}, stats, {g}, in[3], {before}},
+		Args:   []Planes{table, in[0], in[1], in[2], {x}, stats, in[3], {before}, {g}},
 		Groups: [3]uint32{q.shape.groups(), 1, 1},
 	}
 	var inputs []uint32

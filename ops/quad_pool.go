@@ -92,7 +92,7 @@ func (o *Conv) quadPoolStep(seg, x Planes, c0 uint32, z View) Step {
 	share := uint64(quads * lanes)
 	return Step{
 		Label: o.Label + "/quad_pool", Kernel: &shaders.QuadPool,
-		Spec: []uint32{lanes, 0, quads, 1, flag(units%share != 0), flag(o.Act)},
+		Spec: []uint32{lanes, 1, quads, 1, flag(units%share != 0), flag(o.Act)}, // it makes no outputs, but there are no arrays of 0
 		Args: []Planes{x, links, zs},
 		Push: &shaders.QuadPoolPush{Quads: uint32(units), Row: z.Block.W / 4, Link: (links.Base(links[0]) + c0*LinkWords) / 4,
 			Skip: uint32((at - from) / 16), Z: push(zs, z)},

@@ -28,6 +28,7 @@ type BindingType uint8
 const (
 	Storage BindingType = iota // a storage buffer
 	Texel                      // a uniform texel buffer, always of four floats a texel (RGBA32F)
+	Address                    // no descriptor: a BufferAddress among the push constants (quad_store.glsl)
 )
 
 // Binding describes one binding of a kernel; its number is its index in
@@ -52,6 +53,7 @@ type Kernel struct {
 	SPIRV     []byte // optimized module, entry point main
 	Bindings  []Binding
 	PushBytes uint32
+	Addresses []uint32 // where in the push constants the bindings of type Address are
 	Spec      []Spec
 	// Local is the workgroup size; LocalID names the specialization constant
 	// that overrides a component, or is -1.

@@ -75,6 +75,14 @@ var All = []*Kernel{
 	&TileWgrad,
 }
 
+// -- struct BufferAddress
+
+// BufferAddress is the GLSL struct of that name.
+type BufferAddress struct {
+	Low  uint32
+	High uint32
+}
+
 // -- struct View
 
 // View is the GLSL struct of that name.
@@ -1747,9 +1755,10 @@ var QuadFinalise = Kernel{
 		{Name: "g", Type: Texel, Access: Read},
 		{Name: "plus", Type: Texel, Access: Read},
 		{Name: "coef", Type: Texel, Access: Read},
-		{Name: "dx", Type: Storage, Access: Write},
+		{Name: "dx", Type: Address, Access: Write},
 	},
-	PushBytes: 28,
+	Addresses: []uint32{28},
+	PushBytes: 36,
 	Push:      (*QuadFinalisePush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -1758,8 +1767,8 @@ var QuadFinalise = Kernel{
 	},
 	Local:   [3]uint32{8, 1, 1},
 	LocalID: [3]int{0, -1, -1},
-	Source:  "f37e41779f49e8b32babc74a3d0919d29f232669b48335cda19a1bd51b22f616",
-	Module:  "e602f03e05bf3f4d8ed134c96d1d12286a75e314b9c4d0ff9f2d84e3b4add9f7",
+	Source:  "64a539de4ddbf51899f619a0808c34519f724af703fc0b036fc7ef5c52a78e32",
+	Module:  "03c73663c1af22db836f836cee106763a4ee5afb064ac06023cd32ed19f7203c",
 }
 
 // QuadFinalisePush holds the push constants of quad_finalise.comp.
@@ -1768,6 +1777,7 @@ type QuadFinalisePush struct {
 	X    View
 	G    View
 	Plus View
+	DXAt BufferAddress
 }
 
 // -- kernel quad_fwd
@@ -1783,10 +1793,11 @@ var QuadFwd = Kernel{
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "w", Type: Texel, Access: Read},
 		{Name: "links", Type: Texel, Access: Read},
-		{Name: "y", Type: Storage, Access: Write},
 		{Name: "tiles", Type: Storage, Access: Write},
+		{Name: "y", Type: Address, Access: Write},
 	},
-	PushBytes: 44,
+	Addresses: []uint32{44},
+	PushBytes: 52,
 	Push:      (*QuadFwdPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -1799,8 +1810,8 @@ var QuadFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "5dca83f7cb6c387199a7866f59c21a724d08076c42026bd0f2a4de782150ca65",
-	Module:   "412ee69f0640dd8cff66c78b2c3dc61bf93983ce5714529222afbdace0276c93",
+	Source:   "e7b618fc39034420ac21830f797f4c6c33bdeb1a9612371ffcc58aaa902b9f23",
+	Module:   "ba11858d9a8f2f4571fdc10cefa9a22f6d80091380a01b612028fd378b96b8b1",
 }
 
 // QuadFwdPush holds the push constants of quad_fwd.comp.
@@ -1815,6 +1826,7 @@ type QuadFwdPush struct {
 	Tiles   uint32
 	Act     uint32
 	Y       View
+	YAt     BufferAddress
 }
 
 // -- kernel quad_fwd_acc
@@ -1830,11 +1842,12 @@ var QuadFwdAcc = Kernel{
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "w", Type: Texel, Access: Read},
 		{Name: "links", Type: Texel, Access: Read},
-		{Name: "y", Type: Storage, Access: Write},
 		{Name: "tiles", Type: Storage, Access: Write},
 		{Name: "before", Type: Texel, Access: Read},
+		{Name: "y", Type: Address, Access: Write},
 	},
-	PushBytes: 44,
+	Addresses: []uint32{44},
+	PushBytes: 52,
 	Push:      (*QuadFwdAccPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -1847,8 +1860,8 @@ var QuadFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "59a9e61201281db41fca690d033413e68e4698dc2c1d58b0cfdd965d56aea879",
-	Module:   "66869380c8728ce6ece1f09e5e3eaab1530a61b62a465726fa0130d66147159f",
+	Source:   "11f0ff597ae310eb904a0874e473439809217c33e2c334b07310ef850892369d",
+	Module:   "acb9f5a0c0dba177e8a39193933838b42ceb08f72d1c5d87a208ef6b06387aac",
 }
 
 // QuadFwdAccPush holds the push constants of quad_fwd_acc.comp.
@@ -1863,6 +1876,7 @@ type QuadFwdAccPush struct {
 	Tiles   uint32
 	Act     uint32
 	Y       View
+	YAt     BufferAddress
 }
 
 // -- kernel quad_gather
@@ -1881,11 +1895,12 @@ var QuadGather = Kernel{
 		{Name: "links", Type: Texel, Access: Read},
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "stats", Type: Texel, Access: Read},
-		{Name: "g", Type: Storage, Access: Write},
 		{Name: "partial", Type: Storage, Access: Write},
 		{Name: "before", Type: Texel, Access: Read},
+		{Name: "g", Type: Address, Access: Write},
 	},
-	PushBytes: 48,
+	Addresses: []uint32{48},
+	PushBytes: 56,
 	Push:      (*QuadGatherPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -1897,8 +1912,8 @@ var QuadGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "69f987c3852534a424bc3cf047be305e94239c7a1ae9a4c4db6b94a21bdf9d83",
-	Module:   "fe3d3976fea79a9b22ced28319aea4f5085793f48fbf4985c830cc39558841ba",
+	Source:   "4ee4c94f0addebf78af0a108c4105fb19325ae0b7de42b99cc98afa08c410210",
+	Module:   "7095c08249ccce0d082dc2e9a01a35a853ffbf9264330c40e8a58a31f6f57c10",
 }
 
 // QuadGatherPush holds the push constants of quad_gather.comp.
@@ -1913,6 +1928,7 @@ type QuadGatherPush struct {
 	Acc     uint32
 	X       View
 	G       View
+	GAt     BufferAddress
 }
 
 // -- kernel quad_gather_merge
@@ -1940,8 +1956,8 @@ var QuadGatherMerge = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "601d6cf942c50e08391b90826761368c45516cd27f6f3c01b81943de9a91b25c",
-	Module:   "37f86d3d11d2b94ba21cdc257a527d582fb3cc94ef91888849e12845bbd22c88",
+	Source:   "a1318648deff9ac67d4f6dddad8cd259c0e65cf6ac6e85bb89af4cbdae421e2f",
+	Module:   "88a5876277f1d58a4eee1fb00f2c88d84e994683248eec7b0e53496f436ac5ef",
 }
 
 // QuadGatherMergePush holds the push constants of quad_gather_merge.comp.
@@ -1967,22 +1983,24 @@ var QuadPack = Kernel{
 	Bindings: []Binding{
 		{Name: "table", Type: Storage, Access: Read},
 		{Name: "w", Type: Storage, Access: Read},
-		{Name: "packed", Type: Storage, Access: Write},
+		{Name: "packed", Type: Address, Access: Write},
 	},
-	PushBytes: 4,
+	Addresses: []uint32{4},
+	PushBytes: 12,
 	Push:      (*QuadPackPush)(nil),
 	Spec: []Spec{
 		{Name: "POINT", Default: 0x0},
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "0a3befed78cc845c709cbb9b681a01ed21ca53f4fbc276ae65ee246e93d430e6",
-	Module:  "be61e49c6a6271eb9b87d8ddf5c2dfacc8a578d3c492dd099b2c4276275a53d3",
+	Source:  "cf7a450fbd51714cd864abcde2f9e032a92f8437fa34b4dd35e20dda484ca7a7",
+	Module:  "18f8b8466f4de662924514328c834b2e135a9e5fb73e6e18194c4b180785f07d",
 }
 
 // QuadPackPush holds the push constants of quad_pack.comp.
 type QuadPackPush struct {
-	Table uint32
+	Table    uint32
+	PackedAt BufferAddress
 }
 
 // -- kernel quad_point_fwd
@@ -1998,10 +2016,11 @@ var QuadPointFwd = Kernel{
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "w", Type: Texel, Access: Read},
 		{Name: "links", Type: Texel, Access: Read},
-		{Name: "y", Type: Storage, Access: Write},
 		{Name: "tiles", Type: Storage, Access: Write},
+		{Name: "y", Type: Address, Access: Write},
 	},
-	PushBytes: 32,
+	Addresses: []uint32{32},
+	PushBytes: 40,
 	Push:      (*QuadPointFwdPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -2015,8 +2034,8 @@ var QuadPointFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "0ebe60d956a1552732200662da36d28c3f885bc9180d5cefae3312cbfaebe75f",
-	Module:   "4ca792803b93c0b49b47e4b3ede49ed1e2e6cdebc1db981442617c5fcb72f852",
+	Source:   "88a0b663b7cb8e119f1cbb4090c3a28320c4d1434d08e0b6f711d7fa7cd7bc95",
+	Module:   "bdafec12cdc6ae9348dc075dba9e5610a8b48a7f946254bbd3e21905130dece9",
 }
 
 // QuadPointFwdPush holds the push constants of quad_point_fwd.comp.
@@ -2028,6 +2047,7 @@ type QuadPointFwdPush struct {
 	Link  uint32
 	Tiles uint32
 	Y     View
+	YAt   BufferAddress
 }
 
 // -- kernel quad_point_fwd_acc
@@ -2043,11 +2063,12 @@ var QuadPointFwdAcc = Kernel{
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "w", Type: Texel, Access: Read},
 		{Name: "links", Type: Texel, Access: Read},
-		{Name: "y", Type: Storage, Access: Write},
 		{Name: "tiles", Type: Storage, Access: Write},
 		{Name: "before", Type: Texel, Access: Read},
+		{Name: "y", Type: Address, Access: Write},
 	},
-	PushBytes: 32,
+	Addresses: []uint32{32},
+	PushBytes: 40,
 	Push:      (*QuadPointFwdAccPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -2061,8 +2082,8 @@ var QuadPointFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "4aea4dcf61b26b2072de31286770e546f41f745d1c9906d74ea0c35c9a39e0f5",
-	Module:   "19ac92a5cdccfc004207c2a8511b0d95c056c4476616639aebc4ad8ceffb1137",
+	Source:   "878080cebf09ef368cc0790455ac2841d028f386f955b99fbf062337d0faa01f",
+	Module:   "6364c199ba559e28453cbe026e0aa419016c277607d385d608cefae1b0ca2e7e",
 }
 
 // QuadPointFwdAccPush holds the push constants of quad_point_fwd_acc.comp.
@@ -2074,6 +2095,7 @@ type QuadPointFwdAccPush struct {
 	Link  uint32
 	Tiles uint32
 	Y     View
+	YAt   BufferAddress
 }
 
 // -- kernel quad_point_gather
@@ -2092,11 +2114,12 @@ var QuadPointGather = Kernel{
 		{Name: "links", Type: Texel, Access: Read},
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "stats", Type: Texel, Access: Read},
-		{Name: "g", Type: Storage, Access: Write},
 		{Name: "partial", Type: Storage, Access: Write},
 		{Name: "before", Type: Texel, Access: Read},
+		{Name: "g", Type: Address, Access: Write},
 	},
-	PushBytes: 48,
+	Addresses: []uint32{48},
+	PushBytes: 56,
 	Push:      (*QuadPointGatherPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -2108,8 +2131,8 @@ var QuadPointGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "d2ac56d343848b081fa5653af2c67576a6eabca4fd8064fd2bcbb81008cefb88",
-	Module:   "98ebbe777e9dff2b3e2614e04635c680aacc1c0f5523779c151ee43bd3d0a6aa",
+	Source:   "44fb12cd5bd1fb070b4034a29c2ea9448722df815d10bd24a663ab46a3d1e083",
+	Module:   "f34aa757796e098e976562718a3c734423a3590b7a06be808cf9fc692434848c",
 }
 
 // QuadPointGatherPush holds the push constants of quad_point_gather.comp.
@@ -2124,6 +2147,7 @@ type QuadPointGatherPush struct {
 	Acc     uint32
 	X       View
 	G       View
+	GAt     BufferAddress
 }
 
 // -- kernel quad_point_wgrad
@@ -2154,8 +2178,8 @@ var QuadPointWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "6af69ed63345bbd0f214cdeb34f7c365f6e09a2fd0b39d5cd17cec0cee24385f",
-	Module:   "45f959a2c1468c654f6a0722d3c6e6e76c024e3174e42935ae711b26e1f9f726",
+	Source:   "f6f8237b0f5c21e23e82544dc7b4e104a223e371124042ce8438cd943b34e604",
+	Module:   "d4ffeb0a3dd877cf4f5a5bffce211ef3173615d29f52e25030ad40a275af2625",
 }
 
 // QuadPointWgradPush holds the push constants of quad_point_wgrad.comp.
@@ -2183,9 +2207,10 @@ var QuadPool = Kernel{
 	Bindings: []Binding{
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "links", Type: Texel, Access: Read},
-		{Name: "z_", Type: Storage, Access: Write},
+		{Name: "z", Type: Address, Access: Write},
 	},
-	PushBytes: 24,
+	Addresses: []uint32{24},
+	PushBytes: 32,
 	Push:      (*QuadPoolPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -2198,8 +2223,8 @@ var QuadPool = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "7041d054c9d6e3b2dd513ad9064c8420c981c866f5533656a709e23a8568a3a9",
-	Module:   "8073587b630d0f0f64a35120578faca38219735b3d8abbedc712134bf186785f",
+	Source:   "e179602c64040e0d887f8d0d4af21bf16e94a6ee2e66abb966a9e5c874430199",
+	Module:   "7a6089dd65d1ab5ae6b273ba5216f63f7c500b10f410f39204c3f4450aef3a03",
 }
 
 // QuadPoolPush holds the push constants of quad_pool.comp.
@@ -2209,6 +2234,7 @@ type QuadPoolPush struct {
 	Link  uint32
 	Skip  uint32
 	Z     View
+	ZAt   BufferAddress
 }
 
 // -- kernel quad_reduce
@@ -2231,8 +2257,8 @@ var QuadReduce = Kernel{
 	},
 	Local:   [3]uint32{8, 1, 1},
 	LocalID: [3]int{0, -1, -1},
-	Source:  "dbb974519fd413a61a7b3a13bb69dcad4d5e4b1d3da7751210ae6f1f0386f201",
-	Module:  "1f1d324f536118c80ca41b9ceb9a006bc98012e08ae625563a4618a0c9996ae3",
+	Source:  "0b1ea84c82bef05afdd6a7bb4b88bd738bc59ba5752e64478e437004c16c38d3",
+	Module:  "c1f21af74354dabc82929b3985128fbfb3fe613b3364099aa1d14db706add040",
 }
 
 // QuadReducePush holds the push constants of quad_reduce.comp.
@@ -2268,8 +2294,8 @@ var QuadStatsMerge = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "2e7df698da0807ed0e9ae7667b66a345cb2f293adb38cc6caee969980bf376c5",
-	Module:   "adefe5c0af05be672386c4a286dc54a95f3eb12c6d7599cd3fa93da4413e9f92",
+	Source:   "d61935be251421c6f81e7424bf2b379b7fa29eee285307e9db19e6f539b1db6d",
+	Module:   "93792671628ce1dd14d78c7b726f1a03c08fc10e13250e09844020f7a890f029",
 }
 
 // QuadStatsMergePush holds the push constants of quad_stats_merge.comp.
@@ -2314,8 +2340,8 @@ var QuadWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "9286a0a88d08b95d405ca046190493b8fd426e34e6f1dd47b510924a12002f4c",
-	Module:   "69fbeb0109c52ce31d4a3f8da89964e5ffdcc469b662d291a6bf6f76c18e0171",
+	Source:   "d258b485e95428d4def779969f24f1cbfed93c92215b1b9ce26c96b344f24838",
+	Module:   "2a9794c9f93ac62910af50dc3402ffd0a506925b925085aaeabe44dfd9a3f428",
 }
 
 // QuadWgradPush holds the push constants of quad_wgrad.comp.

@@ -49,10 +49,32 @@ float from_xor(float v, uint bit) {
     return permuted(b);
 }
 
-// lanes_total returns the sum of v over all lanes, to each the same.
+float u[LANES]; // what lane_sums adds
+
+// One step of lane_sums: of two sums a lane keeps one and takes the other lane's
+// half of it. The bit is a constant: loops over powers of two stay loops in
+// lavapipe, and what they index goes through memory lane by lane.
+#define HALVE(bit)                                                          \
+    if (bit < LANES) {                                                      \
+        bool high = (gl_SubgroupInvocationID & bit) != 0;                   \
+        [[unroll]] for (uint i = 0; i < LANES / 2 / bit; i++) {             \
+            float give = mix(u[2 * i + 1], u[2 * i], high);                 \
+            u[i] = mix(u[2 * i], u[2 * i + 1], high) + from_xor(give, bit); \
+        }                                                                   \
+    }
+
+// lane_sums adds every u[i] over the lanes: lane i returns that of u[i].
+float lane_sums() {
+    HALVE(1) HALVE(2) HALVE(4) HALVE(8)
+    return u[0];
+}
+
+// lanes_total returns the sum of v over all lanes, to each the same. No loop over
+// the bit: lavapipe does not unroll those.
 float lanes_total(float v) {
-    [[unroll]] for (uint bit = 1; bit < LANES; bit *= 2)
-        v += from_xor(v, bit);
-    return v;
+    v += from_xor(v, 1);
+    v += from_xor(v, 2);
+    v += from_xor(v, 4);
+    return LANES == 8 ? v : v + from_xor(v, LANES / 2);
 }
 #endif

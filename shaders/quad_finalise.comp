@@ -2,7 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #include "view.glsl"
-#include "quad_words.glsl"
+#include "quad_store.glsl"
 
 // quad_finalise: the gradient of a map, written over the map. The form for
 // software drivers with 8 or 16 lanes, in quads of four pixels.
@@ -24,13 +24,13 @@ layout(push_constant) uniform Push {
     View x;
     View g;
     View plus;
+    BufferAddress dx_at;
 } p;
 
 layout(binding = 0) uniform samplerBuffer x;
 layout(binding = 1) uniform samplerBuffer g;
 layout(binding = 2) uniform samplerBuffer plus;
 layout(binding = 3) uniform samplerBuffer coef;
-layout(binding = 4) writeonly buffer DX { u64vec2 dx[]; };
 
 const uint QUADS = 8;
 
@@ -45,6 +45,6 @@ void main() {
         if (PLUS != 0)
             v += texelFetch(plus, int(px(p.plus, c, 0) / 4 + at));
         if (TAIL == 0 || i < quads)
-            dx[xq] = quad_words(v);
+            quad_store(p.dx_at, xq, v);
     }
 }

@@ -40,22 +40,7 @@ void normalise() {
 // store writes quad r of channel j.
 void store(uint j, uint r) {
     if (TAIL == 0 || (own(r) && j < p.k))
-        g[place(p.g, channel(j), r)] = quad_words(total[j][r]);
-}
-
-// lane_sums adds s[first + i] over the lanes: lane i returns the total.
-float lane_sums(uint lane, uint first) {
-    float u[LANES];
-    [[unroll]] for (uint i = 0; i < LANES; i++)
-        u[i] = s[first + i];
-    [[unroll]] for (uint bit = 1; bit < LANES; bit *= 2) {
-        bool high = (lane & bit) != 0;
-        [[unroll]] for (uint i = 0; i < LANES / 2 / bit; i++) {
-            float keep = high ? u[2 * i + 1] : u[2 * i], give = high ? u[2 * i] : u[2 * i + 1];
-            u[i] = keep + from_xor(give, bit);
-        }
-    }
-    return u[0];
+        quad_store(p.g_at, place(p.g, channel(j), r), total[j][r]);
 }
 
 // One lane's texel of links goes to all lanes: texel n belongs to channel n/2.
@@ -101,7 +86,9 @@ void fold(int link, uint pairs, uint lane) {
         }
     }
     [[unroll]] for (uint f = 0; f < SUMS; f += LANES) {
-        float sum = lane_sums(lane, f);
+        [[unroll]] for (uint i = 0; i < LANES; i++)
+            u[i] = s[f + i];
+        float sum = lane_sums();
         uint j = (f + lane) / 2, pair = pairs + j * gl_NumWorkGroups.x + gl_WorkGroupID.x;
         if (j < (TAIL != 0 ? p.k : OUTS))
             partial[2 * pair + lane % 2] = sum;

@@ -16,17 +16,19 @@ layout(push_constant) uniform Push {
     uint tiles;   // first pair of the statistics
     uint act;     // 1: batch norm and ReLU on load. No constant, so that the stem shares the layers' pipeline
     View y;
+    BufferAddress y_at;
 } p;
 
 layout(binding = 0) uniform samplerBuffer x;
 layout(binding = 1) uniform samplerBuffer w;
 layout(binding = 2) uniform samplerBuffer links;
-layout(binding = 3) writeonly buffer Y { u64vec2 y[]; };
-layout(binding = 4) writeonly buffer Tiles { vec2 tiles[]; };
+layout(binding = 3) writeonly buffer Tiles { vec2 tiles[]; };
 
-vec4 activate(vec4 q, vec4 link, float beta) {
-    return p.act != 0 ? max(quad_apply(quad_xhat(q, link.y, link.z), link.w, beta), 0.0) : q;
-}
+vec4 activate(vec4 q, vec4 link, float beta) { return quad_relu(quad_apply(quad_xhat(q, link.y, link.z), link.w, beta), p.act); }
+
+vec4 o[OUTS][ROWS]; // what the invocation makes
+#define OWN ROWS
+#include "quad_stats.glsl"
 
 void run() {
     int id = int(gl_GlobalInvocationID.x);
@@ -38,7 +40,7 @@ void run() {
         vec4 both = texelFetch(links, lrow + 2 * c);
         vec4 link = subgroupBroadcast(both, 0u);
         float beta = subgroupBroadcast(both.x, 1u);
-        int at = floatBitsToInt(link.x) / 4 + col.first;
+        int at = (floatBitsToInt(link.x) >> 2) + col.first;
         [[unroll]] for (int r = -1; r <= int(ROWS); r++) {
             vec4 q = activate(texelFetch(x, at + step_to(col, r)), link, beta), beside = vec4(0.0);
             if (EDGE != 0)
@@ -49,24 +51,14 @@ void run() {
             points_of_taps(texelFetch(w, wrow + int((c * FETCHES + f) * LANES)), t[f]);
         add_input();
     }
-    [[unroll]] for (uint j = 0; j < OUTS; j++) {
-        vec4 o[ROWS];
-        float sum = 0.0;
+    [[unroll]] for (uint j = 0; j < OUTS; j++)
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
             uint at = px(p.y, TAIL != 0 ? min(j, p.k - 1) : j, 0) / 4 + col.first + r * col.stride;
-            o[r] = sum_with(at, quad_of_points(a[j][r]));
-            sum += dot(o[r], vec4(1.0));
+            o[j][r] = sum_with(at, quad_of_points(a[j][r]));
             if (TAIL == 0 || (id < int(p.columns) && j < p.k))
-                y[at] = quad_words(o[r]);
+                quad_store(p.y_at, at, o[j][r]);
         }
-        if (STATS != 0) {
-            float mean = subgroupAdd(sum) / float(4 * LANES * ROWS), m2 = 0.0;
-            [[unroll]] for (uint r = 0; r < ROWS; r++)
-                m2 += dot(o[r] - mean, o[r] - mean);
-            m2 = subgroupAdd(m2);
-            if (col.lane == 0 && (TAIL == 0 || j < p.k))
-                tiles[p.tiles + j * gl_NumWorkGroups.x + gl_WorkGroupID.x] = vec2(mean, m2);
-        }
-    }
+    if (STATS != 0)
+        measure();
 }
 #endif

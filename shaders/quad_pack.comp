@@ -1,6 +1,6 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#include "quad_words.glsl"
+#include "quad_store.glsl"
 
 // quad_pack: weights in texels, in the order in which the quad forms read them.
 //
@@ -18,11 +18,11 @@ layout(constant_id = 0) const uint POINT = 0; // 1: weights of 1x1 convolutions
 
 layout(push_constant) uniform Push {
     uint table; // first word of the first job
+    BufferAddress packed_at;
 } p;
 
 layout(binding = 0) readonly buffer Table { uint table[]; };
 layout(binding = 1) readonly buffer W { float w[]; };
-layout(binding = 2) writeonly buffer Packed { u64vec2 packed[]; };
 
 // Words of a job, ops.packJob.
 const uint SRC = 0;
@@ -59,5 +59,5 @@ void main() {
     uint job = p.table + gl_WorkGroupID.y * WORDS, row = table[job + ROW], inputs = table[job + INPUTS];
     uint texels = row * (POINT != 0 ? (inputs + 3) / 4 : inputs), stride = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
     for (uint i = gl_GlobalInvocationID.x; i < texels; i += stride)
-        packed[table[job + DST] + i] = quad_words(POINT != 0 ? points(job, i / row, i % row) : taps(job, i / row, i % row));
+        quad_store(p.packed_at, table[job + DST] + i, POINT != 0 ? points(job, i / row, i % row) : taps(job, i / row, i % row));
 }

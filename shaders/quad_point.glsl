@@ -26,7 +26,7 @@ vec4 pool(vec4 a, vec4 b, vec4 c, vec4 d) {
     return 0.25 * (vec4(a.x + a.y, a.z + a.w, b.x + b.y, b.z + b.w) + vec4(c.x + c.y, c.z + c.w, d.x + d.y, d.z + d.w));
 }
 
-vec4 activate(vec4 q, vec4 link, float beta) { return max(quad_apply(quad_xhat(q, link.y, link.z), link.w, beta), 0.0); }
+vec4 activate(vec4 q, vec4 link, float beta) { return quad_relu(quad_apply(quad_xhat(q, link.y, link.z), link.w, beta), 1); }
 
 vec4 a[OUTS][QUADS]; // the invocation's sums
 vec4 z[QUADS];       // its quads of one input

@@ -14,17 +14,21 @@ layout(push_constant) uniform Push {
     uint link;  // first texel of the links
     uint tiles; // first pair of the statistics
     View y;
+    BufferAddress y_at;
 } p;
 
 layout(binding = 0) uniform samplerBuffer x;
 layout(binding = 1) uniform samplerBuffer w;
 layout(binding = 2) uniform samplerBuffer links;
-layout(binding = 3) writeonly buffer Y { u64vec2 y[]; };
-layout(binding = 4) writeonly buffer Tiles { vec2 tiles[]; };
+layout(binding = 3) writeonly buffer Tiles { vec2 tiles[]; };
+
+#define o a
+#define OWN QUADS
+#include "quad_stats.glsl"
 
 // fetch returns quad i of a channel, activated.
 vec4 fetch(int i, vec4 link, float beta) {
-    vec4 q = texelFetch(x, floatBitsToInt(link.x) / 4 + i);
+    vec4 q = texelFetch(x, (floatBitsToInt(link.x) >> 2) + i);
     return ACT != 0 ? activate(q, link, beta) : q;
 }
 
@@ -53,25 +57,16 @@ void run() {
             t[f] = texelFetch(w, int(p.w) + lane + (c / 4 * int(FETCHES) + int(f)) * int(LANES));
         INPUT(0) INPUT(1) INPUT(2) INPUT(3)
     }
-    [[unroll]] for (uint j = 0; j < OUTS; j++) {
-        float sum = 0.0;
+    [[unroll]] for (uint j = 0; j < OUTS; j++)
         [[unroll]] for (uint q = 0; q < QUADS; q++) {
             uint i = first + q * LANES, at = px(p.y, j, 0) / 4 + i;
             if (TAIL != 0)
                 at = px(p.y, min(j, p.k - 1), 0) / 4 + min(i, p.quads - 1);
             a[j][q] = sum_with(at, a[j][q]);
-            sum += dot(a[j][q], vec4(1.0));
             if (TAIL == 0 || (i < p.quads && j < p.k))
-                y[at] = quad_words(a[j][q]);
+                quad_store(p.y_at, at, a[j][q]);
         }
-        if (STATS != 0) {
-            float mean = subgroupAdd(sum) / float(4 * LANES * QUADS), m2 = 0.0;
-            [[unroll]] for (uint q = 0; q < QUADS; q++)
-                m2 += dot(a[j][q] - mean, a[j][q] - mean);
-            m2 = subgroupAdd(m2);
-            if (lane == 0 && (TAIL == 0 || j < p.k))
-                tiles[p.tiles + j * gl_NumWorkGroups.x + gl_WorkGroupID.x] = vec2(mean, m2);
-        }
-    }
+    if (STATS != 0)
+        measure();
 }
 #endif

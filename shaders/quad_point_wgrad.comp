@@ -44,7 +44,7 @@ void load(uint g, int first) {
     int l = int(p.link + 2 * min(channel(g), p.c - 1));
     vec4 link = texelFetch(links, l);
     float beta = texelFetch(links, l + 1).x;
-    int base = floatBitsToInt(link.x) / 4;
+    int base = (floatBitsToInt(link.x) >> 2);
     [[unroll]] for (uint q = 0; q < LANES; q++) {
         int i = TAIL != 0 ? min(first + int(q), int(p.quads) - 1) : first + int(q);
         vec4 v = texelFetch(x, base + i);

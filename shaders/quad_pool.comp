@@ -22,11 +22,11 @@ layout(push_constant) uniform Push {
     uint link;  // first texel of the links
     uint skip;  // texels between where the links count planes from and x
     View z;
+    BufferAddress z_at;
 } p;
 
 layout(binding = 0) uniform samplerBuffer x;
 layout(binding = 1) uniform samplerBuffer links;
-layout(binding = 2) writeonly buffer Z { u64vec2 z_[]; };
 
 void main() {
     int c = int(gl_WorkGroupID.y), link = int(p.link) + 2 * c, row = 2 * int(p.row);
@@ -34,7 +34,7 @@ void main() {
     float beta = texelFetch(links, link + 1).x;
     [[unroll]] for (uint q = 0; q < QUADS; q++) {
         int i = int((gl_WorkGroupID.x * QUADS + q) * LANES + gl_SubgroupInvocationID);
-        int from = floatBitsToInt(l.x) / 4 - int(p.skip) + unpooled(TAIL != 0 ? min(i, int(p.quads) - 1) : i, int(p.row));
+        int from = (floatBitsToInt(l.x) >> 2) - int(p.skip) + unpooled(TAIL != 0 ? min(i, int(p.quads) - 1) : i, int(p.row));
         vec4 v[4];
         [[unroll]] for (int n = 0; n < 4; n++) {
             v[n] = texelFetch(x, from + n % 2 + n / 2 * row);
@@ -42,6 +42,6 @@ void main() {
                 v[n] = activate(v[n], l, beta);
         }
         if (TAIL == 0 || i < int(p.quads))
-            z_[px(p.z, uint(c), 0) / 4 + uint(i)] = quad_words(pool(v[0], v[1], v[2], v[3]));
+            quad_store(p.z_at, px(p.z, uint(c), 0) / 4 + uint(i), pool(v[0], v[1], v[2], v[3]));
     }
 }

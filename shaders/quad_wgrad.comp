@@ -67,9 +67,7 @@ float t[FETCHES][6]; // a quad of dy, transformed: lane n holds it of one output
             a[k][r][i] += z[r][q][i] * b;                            \
     }
 
-vec4 activate(vec4 q, vec4 link, float beta) {
-    return p.act != 0 ? max(quad_apply(quad_xhat(q, link.y, link.z), link.w, beta), 0.0) : q;
-}
+vec4 activate(vec4 q, vec4 link, float beta) { return quad_relu(quad_apply(quad_xhat(q, link.y, link.z), link.w, beta), p.act); }
 
 // strip_at returns the first quad of strip i within a plane.
 int strip_at(int i, int quads) {
@@ -84,7 +82,7 @@ void main() {
     int link = int(p.link) + 2 * min(c, int(p.c) - 1);
     vec4 l = texelFetch(links, link);
     float beta = texelFetch(links, link + 1).x;
-    int xfirst = floatBitsToInt(l.x) / 4, dfirst = int(px(p.dy, gl_WorkGroupID.z * OUTS, 0) / 4);
+    int xfirst = (floatBitsToInt(l.x) >> 2), dfirst = int(px(p.dy, gl_WorkGroupID.z * OUTS, 0) / 4);
     [[unroll]] for (uint k = 0; k < OUTS; k++)
         [[unroll]] for (uint r = 0; r < 3; r++)
             [[unroll]] for (uint i = 0; i < 6; i++)

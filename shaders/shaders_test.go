@@ -137,8 +137,12 @@ func interfaceFaults(k *Kernel) []string {
 			faults = append(faults, fmt.Sprintf(format, a...))
 		}
 	}
-	fault(len(m.Bindings) != len(k.Bindings), "%d bindings, the module has %d", len(k.Bindings), len(m.Bindings))
-	for i, b := range k.Bindings[:min(len(k.Bindings), len(m.Bindings))] {
+	bound := len(k.Bindings) - len(k.Addresses) // of addresses the module tells nothing
+	fault(len(m.Bindings) != bound, "%d bindings, the module has %d", bound, len(m.Bindings))
+	for i, b := range k.Bindings {
+		fault((b.Type == Address) != (i >= bound), "binding %d is %+v, of %d the last %d are addresses", i, b, len(k.Bindings), len(k.Addresses))
+	}
+	for i, b := range k.Bindings[:min(bound, len(m.Bindings))] {
 		d := m.Bindings[i]
 		fault(d.Half != (b.Map && k.Precision != FP32), "binding %d has 16-bit elements: %t", i, d.Half)
 		fault(int(d.Index) != i || d.Texel != (b.Type == Texel) || d.Readable != (b.Access&Read != 0) || d.Written != (b.Access&Write != 0),

@@ -9,12 +9,12 @@
 // points_of_pixels returns Bᵀ of six neighbouring pixels: a quad and the pixel on either side.
 void points_of_pixels(float left, vec4 q, float right, out float v[6]) {
     float s = q.w - 4.0 * q.y, u = q.z - 4.0 * q.x, e = q.w - q.y, f = 2.0 * (q.z - q.x);
-    v[0] = 4.0 * left - 5.0 * q.y + q.w;
+    v[0] = 4.0 * left + (s - q.y);
     v[1] = s + u;
     v[2] = s - u;
     v[3] = e + f;
     v[4] = e - f;
-    v[5] = 4.0 * q.x - 5.0 * q.z + right;
+    v[5] = (right - 4.0 * q.z) - u;
 }
 
 // points_of_taps returns G of three taps w.xyz.

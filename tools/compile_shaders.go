@@ -225,6 +225,9 @@ func check(info, opt *spirv.Module) error {
 		if b.Index != uint32(i) || b.Name == "" || !b.Readable && !b.Written {
 			return fmt.Errorf("binding %d (%q, %+v) where %d was due: they run from 0 without a hole, each with a name and an access", b.Index, b.Name, b, i)
 		}
+		if b.Address { // its name tells it, and that is optimized away
+			continue
+		}
 		j := slices.IndexFunc(opt.Bindings, func(o spirv.Binding) bool { return o.Index == b.Index })
 		if j < 0 {
 			return fmt.Errorf("binding %d (%s) is dead: the shader never uses it", b.Index, b.Name)

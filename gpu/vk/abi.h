@@ -40,9 +40,12 @@ enum {
     VX_ST_DEBUG_UTILS_MESSENGER_CREATE_INFO = 1000128004,
     VX_ST_PD_MAINTENANCE_3_PROPERTIES = 1000168000,
     VX_ST_PD_8BIT_STORAGE_FEATURES = 1000177000,
+    VX_ST_MEMORY_ALLOCATE_FLAGS_INFO = 1000060000,
     VX_ST_PD_DRIVER_PROPERTIES = 1000196000,
     VX_ST_PD_SUBGROUP_SIZE_CONTROL_PROPERTIES = 1000225000,
     VX_ST_PD_SUBGROUP_SIZE_CONTROL_FEATURES = 1000225002,
+    VX_ST_BUFFER_DEVICE_ADDRESS_INFO = 1000244001,
+    VX_ST_PD_BUFFER_DEVICE_ADDRESS_FEATURES = 1000257000,
     VX_ST_VALIDATION_FEATURES = 1000247000,
     VX_ST_PD_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES = 1000269000,
     VX_ST_PIPELINE_INFO = 1000269001,
@@ -63,6 +66,8 @@ enum {
     VX_SHADER_STAGE_COMPUTE = 0x20,
     VX_DESCRIPTOR_UNIFORM_TEXEL_BUFFER = 4,
     VX_DESCRIPTOR_STORAGE_BUFFER = 7,
+    VX_MEMORY_ALLOCATE_DEVICE_ADDRESS = 2,
+    VX_BUFFER_USAGE_SHADER_DEVICE_ADDRESS = 0x20000,
     VX_QUERY_RESULT_64 = 1,
     VX_PIPELINE_CAPTURE_STATISTICS = 0x40,
     VX_STATISTIC_BOOL32 = 0,
@@ -112,6 +117,21 @@ typedef struct {
     uint64_t memory;
     VxDeviceSize offset, size;
 } VxMappedMemoryRange;
+
+// --- buffers whose addresses shaders get ---
+
+typedef struct {
+    VxEnum sType;
+    const void *pNext;
+    VxFlags flags;
+    uint32_t deviceMask;
+} VxMemoryAllocateFlagsInfo;
+
+typedef struct {
+    VxEnum sType;
+    const void *pNext;
+    uint64_t buffer;
+} VxBufferDeviceAddressInfo;
 
 // --- pipelines and descriptors ---
 
@@ -262,6 +282,12 @@ typedef struct {
     VxBool32 storageBuffer16BitAccess, uniformAndStorageBuffer16BitAccess, storagePushConstant16,
         storageInputOutput16;
 } Vx16BitStorageFeatures;
+
+typedef struct {
+    VxEnum sType;
+    void *pNext;
+    VxBool32 bufferDeviceAddress, bufferDeviceAddressCaptureReplay, bufferDeviceAddressMultiDevice;
+} VxBufferDeviceAddressFeatures;
 
 typedef struct {
     VxEnum sType;
@@ -421,6 +447,7 @@ typedef VxResult(VX_CALL *PVX_GetPipelineExecutableStatistics)(void *dev,
 typedef void(VX_CALL *PVX_UpdateDescriptorSets)(void *dev, uint32_t nw,
                                                 const VxWriteDescriptorSet *, uint32_t nc,
                                                 const void *);
+typedef VxDeviceSize(VX_CALL *PVX_GetBufferDeviceAddress)(void *dev, const VxBufferDeviceAddressInfo *);
 typedef VxResult(VX_CALL *PVX_MappedMemoryRanges)(void *dev, uint32_t n,
                                                   const VxMappedMemoryRange *);
 #endif

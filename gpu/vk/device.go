@@ -17,12 +17,14 @@ type Device struct {
 	h     vulkan.Device
 	queue vulkan.Queue
 	fn    *C.vx_dev // C memory
+	// buffers have addresses for shaders
+	address bool
 }
 
-func newDevice(inst *Instance, h vulkan.Device, queue vulkan.Queue) (*Device, Result) {
+func newDevice(inst *Instance, h vulkan.Device, queue vulkan.Queue, address bool) (*Device, Result) {
 	fn := (*C.vx_dev)(C.calloc(1, C.size_t(unsafe.Sizeof(C.vx_dev{}))))
-	d := &Device{h, queue, fn}
-	if C.vx_dev_init(pointer(inst.h), pointer(h), fn) != nil {
+	d := &Device{h, queue, fn, address}
+	if C.vx_dev_init(pointer(inst.h), pointer(h), fn) != nil || address && fn.GetBufferDeviceAddress == nil {
 		d.Destroy()
 		return nil, vulkan.ErrorIncompatibleDriver
 	}

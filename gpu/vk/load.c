@@ -99,6 +99,7 @@ const char *vx_dev_init(void *inst, void *dev, vx_dev *d) {
     FIND(InvalidateMappedMemoryRanges)
 #undef FIND
 #define MAY_FIND(n) d->n = (__typeof__(d->n))get(dev, "vk" #n);
+    MAY_FIND(GetBufferDeviceAddress)
     MAY_FIND(GetPipelineExecutablePropertiesKHR)
     MAY_FIND(GetPipelineExecutableStatisticsKHR)
 #undef MAY_FIND

@@ -29,6 +29,9 @@ func (d *Device) NewBuffer(bytes uint64) (b Buffer, size uint64, types uint32, r
 		Usage: vulkan.BufferUsageFlags(vulkan.BufferUsageStorageBufferBit | vulkan.BufferUsageUniformTexelBufferBit |
 			vulkan.BufferUsageTransferSrcBit | vulkan.BufferUsageTransferDstBit),
 		SharingMode: vulkan.SharingModeExclusive}
+	if d.address {
+		ci.Usage |= C.VX_BUFFER_USAGE_SHADER_DEVICE_ADDRESS
+	}
 	r = made(buffers, vulkan.CreateBuffer(d.h, &ci, nil, &b))
 	ci.Free()
 	if r != vulkan.Success {
@@ -52,6 +55,9 @@ func (d *Device) DestroyBuffer(b Buffer) {
 func (d *Device) Allocate(bytes uint64, memoryType int) (Memory, Result) {
 	ai := vulkan.MemoryAllocateInfo{SType: vulkan.StructureTypeMemoryAllocateInfo,
 		AllocationSize: vulkan.DeviceSize(bytes), MemoryTypeIndex: uint32(memoryType)}
+	if d.address {
+		ai.PNext = unsafe.Pointer(C.vx_address_flags())
+	}
 	var m Memory
 	r := made(memories, vulkan.AllocateMemory(d.h, &ai, nil, &m))
 	ai.Free()
@@ -66,6 +72,15 @@ func (d *Device) Free(m Memory) {
 
 // Bind gives b the memory m, from its start.
 func (d *Device) Bind(b Buffer, m Memory) Result { return vulkan.BindBufferMemory(d.h, b, m, 0) }
+
+// Address returns where shaders find b, which has its memory; 0 if the device was
+// not made for that.
+func (d *Device) Address(b Buffer) uint64 {
+	if !d.address {
+		return 0
+	}
+	return uint64(C.vx_address(d.fn, C.uint64_t(bits(b))))
+}
 
 // Map maps the first bytes of m until it is freed.
 func (d *Device) Map(m Memory, bytes uint64) ([]byte, Result) {

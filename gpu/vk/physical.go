@@ -33,6 +33,7 @@ type Properties struct {
 	SubgroupOps                                  uint32 // VkSubgroupFeatureFlags in compute shaders
 	Float64, Int64, Int16, Float16, Int8         bool
 	Storage16, Storage8, IntDot, SubgroupControl bool
+	Address                                      bool // shaders may get the addresses of buffers
 	Extensions                                   []string
 	Matrices                                     []Matrix
 }
@@ -78,6 +79,7 @@ func (p PhysicalDevice) Properties() Properties {
 		SubgroupSize: uint32(o.subgroupSize), SubgroupMin: uint32(o.subgroupMin), SubgroupMax: uint32(o.subgroupMax),
 		Float64: o.float64 != 0, Int64: o.int64 != 0, Int16: o.int16 != 0, Float16: o.float16 != 0, Int8: o.int8 != 0,
 		Storage16: o.storage16 != 0, Storage8: o.storage8 != 0, IntDot: o.intDot != 0, SubgroupControl: o.subgroupControl != 0,
+		Address:    o.address != 0 && v.ApiVersion >= Version(1, 2),
 		Extensions: p.extensions(),
 	}
 	if o.subgroupStages&C.VX_SHADER_STAGE_COMPUTE != 0 {
@@ -184,8 +186,9 @@ const executables = "VK_KHR_pipeline_executable_properties"
 // NewDevice creates a logical device with one queue of the family and no
 // feature beyond the base, except that with statistics its pipelines tell what
 // the compiler made of them, and with storage16 kernels may load and store 16-bit
-// elements of storage buffers, with int64 64-bit integers. A device that cannot refuses.
-func (p PhysicalDevice) NewDevice(family uint32, statistics, storage16, int64 bool) (*Device, Result) {
+// elements of storage buffers, with int64 64-bit integers, and with address get the
+// addresses of buffers. A device that cannot refuses.
+func (p PhysicalDevice) NewDevice(family uint32, statistics, storage16, int64, address bool) (*Device, Result) {
 	var exts []string
 	var chain unsafe.Pointer
 	if slices.Contains(p.extensions(), portability) {
@@ -203,6 +206,10 @@ func (p PhysicalDevice) NewDevice(family uint32, statistics, storage16, int64 bo
 		chain = C.vx_int64_chain(chain)
 		defer C.free(chain)
 	}
+	if address {
+		chain = C.vx_address_chain(chain)
+		defer C.free(chain)
+	}
 	q := []vulkan.DeviceQueueCreateInfo{{SType: vulkan.StructureTypeDeviceQueueCreateInfo,
 		QueueFamilyIndex: family, QueueCount: 1, PQueuePriorities: []float32{1}}}
 	ci := vulkan.DeviceCreateInfo{SType: vulkan.StructureTypeDeviceCreateInfo, PNext: chain, QueueCreateInfoCount: 1, PQueueCreateInfos: q,
@@ -215,5 +222,5 @@ func (p PhysicalDevice) NewDevice(family uint32, statistics, storage16, int64 bo
 	}
 	var queue vulkan.Queue
 	vulkan.GetDeviceQueue(h, family, 0, &queue)
-	return newDevice(p.inst, h, queue)
+	return newDevice(p.inst, h, queue, address)
 }

@@ -63,11 +63,13 @@ static void features(PVX_GetPhysicalDevice2 get, void *pd, vx_info *o) {
     Vx8BitStorageFeatures s8 = {0};
     VxFloat16Int8Features fi = {0};
     VxIntDotFeatures dot = {0};
+    VxBufferDeviceAddressFeatures ad = {0};
     LINK(h, sc, VX_ST_PD_SUBGROUP_SIZE_CONTROL_FEATURES);
     LINK(h, s16, VX_ST_PD_16BIT_STORAGE_FEATURES);
     LINK(h, s8, VX_ST_PD_8BIT_STORAGE_FEATURES);
     LINK(h, fi, VX_ST_PD_FLOAT16_INT8_FEATURES);
     LINK(h, dot, VX_ST_PD_INT_DOT_FEATURES);
+    LINK(h, ad, VX_ST_PD_BUFFER_DEVICE_ADDRESS_FEATURES);
     VxPhysicalDeviceFeatures2 q;
     memset(&q, 0, sizeof q);
     q.sType = VX_ST_PD_FEATURES_2;
@@ -81,6 +83,7 @@ static void features(PVX_GetPhysicalDevice2 get, void *pd, vx_info *o) {
     o->storage16 = s16.storageBuffer16BitAccess;
     o->storage8 = s8.storageBuffer8BitAccess;
     o->intDot = dot.shaderIntegerDotProduct;
+    o->address = ad.bufferDeviceAddress;
     o->subgroupControl = sc.subgroupSizeControl;
 }
 
@@ -103,6 +106,17 @@ void *vx_int64_chain(void *next) {
         f->sType = VX_ST_PD_FEATURES_2;
         f->pNext = next;
         f->features.f[VX_F_SHADER_INT64] = 1;
+    }
+    return f;
+}
+
+// vx_address_chain asks for addresses of buffers, the same way.
+void *vx_address_chain(void *next) {
+    VxBufferDeviceAddressFeatures *f = calloc(1, sizeof *f);
+    if (f) {
+        f->sType = VX_ST_PD_BUFFER_DEVICE_ADDRESS_FEATURES;
+        f->pNext = next;
+        f->bufferDeviceAddress = 1;
     }
     return f;
 }

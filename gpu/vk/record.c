@@ -81,6 +81,19 @@ VxResult vx_queries(vx_dev *d, uint64_t pool, uint32_t first, uint32_t n, uint64
     return d->GetQueryPoolResults(d->dev, pool, first, n, 8ull * n, out, 8, VX_QUERY_RESULT_64);
 }
 
+// vx_address_flags is the link of VkMemoryAllocateInfo for memory of buffers whose
+// addresses shaders get.
+const void *vx_address_flags(void) {
+    static const VxMemoryAllocateFlagsInfo f = {VX_ST_MEMORY_ALLOCATE_FLAGS_INFO, NULL,
+                                                VX_MEMORY_ALLOCATE_DEVICE_ADDRESS, 0};
+    return &f;
+}
+
+uint64_t vx_address(vx_dev *d, uint64_t buffer) {
+    VxBufferDeviceAddressInfo i = {VX_ST_BUFFER_DEVICE_ADDRESS_INFO, NULL, buffer};
+    return d->GetBufferDeviceAddress(d->dev, &i);
+}
+
 VxResult vx_flush(vx_dev *d, int invalidate, uint64_t memory, uint64_t off, uint64_t bytes) {
     VxMappedMemoryRange r = {VX_ST_MAPPED_MEMORY_RANGE, NULL, memory, off, bytes};
     return (invalidate ? d->InvalidateMappedMemoryRanges : d->FlushMappedMemoryRanges)(d->dev, 1,

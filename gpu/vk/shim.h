@@ -11,7 +11,7 @@ typedef struct {
     char driverName[256], driverInfo[256];
     uint32_t driverID;
     uint32_t subgroupSize, subgroupStages, subgroupOps, subgroupMin, subgroupMax;
-    uint32_t float64, int64, int16, float16, int8, storage16, storage8, intDot, subgroupControl;
+    uint32_t float64, int64, int16, float16, int8, storage16, storage8, intDot, subgroupControl, address;
     uint64_t maxAllocation, maxBuffer;
 } vx_info;
 
@@ -35,6 +35,8 @@ typedef struct {
     PVX_CreateComputePipelines CreateComputePipelines;
     PVX_UpdateDescriptorSets UpdateDescriptorSets;
     PVX_MappedMemoryRanges FlushMappedMemoryRanges, InvalidateMappedMemoryRanges;
+    // NULL before Vulkan 1.2
+    PVX_GetBufferDeviceAddress GetBufferDeviceAddress;
     // NULL unless the device was made for statistics
     PVX_GetPipelineExecutableProperties GetPipelineExecutablePropertiesKHR;
     PVX_GetPipelineExecutableStatistics GetPipelineExecutableStatisticsKHR;
@@ -95,6 +97,7 @@ const char *vx_dev_init(void *inst, void *dev, vx_dev *d);
 void vx_query(void *inst, void *pd, vx_info *out);
 void *vx_storage16_chain(void *next); // the link is the caller's to free
 void *vx_int64_chain(void *next);     // the same
+void *vx_address_chain(void *next);   // the same
 
 // list.c; the lists are the caller's to free
 vx_name *vx_layers(uint32_t *n);
@@ -112,6 +115,8 @@ VxResult vx_record(vx_dev *d, const vx_op *ops, uint32_t n, const uint8_t *push)
 VxResult vx_submit(vx_dev *d, void *q, const uint64_t *cbs, uint32_t n, uint64_t fence);
 VxResult vx_wait(vx_dev *d, uint64_t fence, uint64_t nanoseconds);
 VxResult vx_queries(vx_dev *d, uint64_t pool, uint32_t first, uint32_t n, uint64_t *out);
+const void *vx_address_flags(void);
+uint64_t vx_address(vx_dev *d, uint64_t buffer);
 VxResult vx_flush(vx_dev *d, int invalidate, uint64_t memory, uint64_t off, uint64_t bytes);
 
 // pipeline.c

@@ -112,13 +112,9 @@ func specialised(k *shaders.Kernel, spec []uint32, shared uint32) gpu.Shader {
 
 // shader describes k to package gpu, which does not know package shaders.
 func shader(k *shaders.Kernel, spec []uint32) gpu.Shader {
-	s := gpu.Shader{Name: k.Name, Code: k.SPIRV, PushBytes: k.PushBytes, SharedBytes: k.SharedBytes, Local: k.Size(spec), Subgroup: k.Subgroup}
+	s := gpu.Shader{Name: k.Name, Code: k.SPIRV, PushBytes: k.PushBytes, Addresses: k.Addresses, SharedBytes: k.SharedBytes, Local: k.Size(spec), Subgroup: k.Subgroup}
 	for _, b := range k.Bindings {
-		t := gpu.Storage
-		if b.Type == shaders.Texel {
-			t = gpu.Texel
-		}
-		s.Bindings = append(s.Bindings, t)
+		s.Bindings = append(s.Bindings, [...]gpu.BindingType{shaders.Storage: gpu.Storage, shaders.Texel: gpu.Texel, shaders.Address: gpu.Address}[b.Type])
 	}
 	return s
 }

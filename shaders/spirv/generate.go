@@ -106,11 +106,14 @@ func (k *Kernel) text(structs map[string]string) (string, error) {
 		fmt.Fprintf(&b, "//go:embed spv/%s.%s.spv\nvar %s%s []byte\n\n", k.Name, f.Precision, lower, strings.ToUpper(f.Precision))
 	}
 	fmt.Fprintf(&b, "// %s is %s.comp.\nvar %s = Kernel{\nName: %q,\nSPIRV: %s,\n", name, k.Name, name, k.Name, lower)
+	var addresses []string
 	b.WriteString("Bindings: []Binding{\n")
 	for i, d := range m.Bindings {
 		kind, access := "Storage", "ReadWrite"
 		if d.Texel {
 			kind = "Texel"
+		} else if d.Address {
+			kind, addresses = "Address", append(addresses, fmt.Sprint(d.At))
 		}
 		if !d.Written {
 			access = "Read"
@@ -124,6 +127,9 @@ func (k *Kernel) text(structs map[string]string) (string, error) {
 		fmt.Fprintf(&b, "{Name: %q, Type: %s, Access: %s%s},\n", d.Name, kind, access, half)
 	}
 	b.WriteString("},\n")
+	if len(addresses) > 0 {
+		fmt.Fprintf(&b, "Addresses: []uint32{%s},\n", strings.Join(addresses, ", "))
+	}
 	if m.Push != nil {
 		fmt.Fprintf(&b, "PushBytes: %d,\nPush: (*%sPush)(nil),\n", m.Push.Bytes, name)
 	}
@@ -208,7 +214,7 @@ func field(name string) string {
 // package shaders, since that would break every package above.
 func collisions(keys []string, structs map[string]string) error {
 	seen := map[string]string{}
-	for _, n := range strings.Fields("Access Read Write ReadWrite BindingType Storage Texel Binding Spec Kernel PushBytes All Form Precision FP32 FP16 BF16 Precisions ParsePrecision") {
+	for _, n := range strings.Fields("Access Read Write ReadWrite BindingType Storage Texel Address Binding Spec Kernel PushBytes All Form Precision FP32 FP16 BF16 Precisions ParsePrecision") {
 		seen[n] = "package shaders"
 	}
 	claim := func(name, by string) error {

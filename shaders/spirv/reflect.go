@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // A Module is what a compute shader demands of its host.
@@ -20,13 +21,16 @@ type Module struct {
 	Storage16   bool // 16-bit access to storage buffers is declared
 }
 
-// A Binding is one storage buffer or uniform texel buffer.
+// A Binding is one storage buffer, uniform texel buffer, or address of a buffer to
+// write to: a push constant that is a struct BufferAddress. Those come last.
 type Binding struct {
 	Index             uint32
 	Name              string // of the instance, else of the only member, else of the block; empty if stripped
 	Texel             bool
 	Readable, Written bool // by the GLSL qualifiers writeonly and readonly
 	Half              bool // a storage buffer of 16-bit elements
+	Address           bool
+	At                uint32 // an address: byte of the push constants
 }
 
 // A Spec is a specialization constant.
@@ -51,6 +55,10 @@ type Field struct {
 	Struct *Struct
 }
 
+// addressStruct is the GLSL struct of two words that makes a push constant a binding,
+// named like it without _at.
+const addressStruct = "BufferAddress"
+
 // Reflect parses one module with a single compute entry point main. Malformed
 // input gives an error, never a panic.
 func Reflect(code []byte) (*Module, error) {
@@ -68,6 +76,13 @@ func Reflect(code []byte) (*Module, error) {
 		}
 	}
 	slices.SortFunc(out.Bindings, func(a, b Binding) int { return cmp.Compare(a.Index, b.Index) })
+	if out.Push != nil {
+		for _, f := range out.Push.Fields {
+			if f.Struct != nil && f.Struct.Name == addressStruct {
+				out.Bindings = append(out.Bindings, Binding{Index: uint32(len(out.Bindings)), Name: strings.TrimSuffix(f.Name, "_at"), Written: true, Address: true, At: f.Offset})
+			}
+		}
+	}
 	if err := m.specs(out); err != nil {
 		return nil, err
 	}

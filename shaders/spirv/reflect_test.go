@@ -34,10 +34,10 @@ func mustReflect(t testing.TB, name string) *Module {
 func TestReflect(t *testing.T) {
 	m := mustReflect(t, "everything.O0.spv")
 	assert.Equal(t, []Binding{
-		{0, "w", true, true, false, false},
-		{1, "state", false, true, false, false},
-		{2, "y", false, false, true, false},
-		{3, "dx", false, true, true, false},
+		{Index: 0, Name: "w", Texel: true, Readable: true},
+		{Index: 1, Name: "state", Readable: true},
+		{Index: 2, Name: "y", Written: true},
+		{Index: 3, Name: "dx", Readable: true, Written: true},
 	}, m.Bindings)
 	assert.Equal(t, []Spec{
 		{0, "FLAG", 1}, {1, "GROUP", 64}, {2, "SCALE", math.Float32bits(2.5)}, {3, "SHIFT", ^uint32(2)},
