@@ -104,7 +104,7 @@ func (d *Device) checkRange(a Range, t BindingType) error {
 	case Texel:
 		align, unit, most = max(d.limits.TexelAlign, 16), 16, 16*d.limits.TexelElements
 	case Address:
-		align, unit = 16, 16
+		align = 16
 	}
 	switch {
 	case a.Bytes == 0 || a.Bytes%unit != 0:

@@ -213,7 +213,8 @@ func (o *Gather) choose(b *batch) {
 	switch b.form {
 	case PlainForm:
 	case QuadForm:
-		b.quad = &quadGather{shape: shape.gather()}
+		shape, outs := shape.tile(o.Env, o.X.C(), true)
+		b.quad = &quadGather{shape: shape, outs: outs}
 		b.groups = [3]uint32{b.quad.shape.groups(), 1, 1}
 	default:
 		b.shape, _ = o.Env.tile(b.form, GatherRole, b.Geometry, x, o.X.C())

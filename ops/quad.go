@@ -1,6 +1,10 @@
 package ops
 
-import "sparsevk/shaders"
+import (
+	"math"
+
+	"sparsevk/shaders"
+)
 
 // maxTile is the largest number of output channels of an invocation.
 const maxTile = 12
@@ -35,32 +39,20 @@ func (e *Env) quads(g Geometry, x *Block) (quadShape, bool) {
 		s.units = uint32(x.Plane() / uint64(4*s.quads))
 		return s, fits && x.W%4 == 0 && x.H%2 == 0 && s.groups() <= MaxGroups
 	case Geometry{R: 1, S: 1, Stride: 1}:
-		s := quadShape{lanes: lanes, point: true, take: 2, quads: 2, row: 1, units: uint32(x.Plane() / 4)}
+		s := quadShape{lanes: lanes, point: true, take: 1, quads: 1, row: 1, units: uint32(x.Plane() / 4)}
 		return s, fits && s.groups() <= MaxGroups
 	case Geometry{R: 1, S: 1, Stride: 1, Pool: true}:
-		s := quadShape{lanes: lanes, point: true, pool: true, take: 2, quads: 2, row: x.W / 8, units: uint32(x.Plane() / 16)}
+		s := quadShape{lanes: lanes, point: true, pool: true, take: 1, quads: 1, row: x.W / 8, units: uint32(x.Plane() / 16)}
 		return s, fits && x.W%8 == 0 && x.H%2 == 0 && s.groups() <= MaxGroups
 	}
 	return quadShape{}, false
-}
-
-// gather returns how the kernels of a data gradient with batch norm cut the map:
-// their invocations own four quads of it, which with pooling are one of dy.
-func (s quadShape) gather() quadShape {
-	if s.point {
-		s.take, s.quads = 4, 4
-		if s.pool {
-			s.take = 1
-		}
-	}
-	return s
 }
 
 // staged returns how the quad kernels cut the maps of a convolution with pooling
 // whose input is staged (quadStage): as of one without.
 func (s quadShape) staged() quadShape {
 	if s.pool {
-		s.pool, s.few, s.row = false, true, 1
+		s.pool, s.few, s.row, s.take, s.quads = false, true, 1, 2, 2
 	}
 	return s
 }
@@ -84,22 +76,22 @@ func (s quadShape) spec(outs, used uint32, inputs ...uint32) []uint32 {
 	return []uint32{s.lanes, outs, s.quads, flag(s.edge || s.pool), flag(tail)}
 }
 
-// quadMost is the largest number of channels that an invocation makes.
+// quadMost is the largest number of channels that an invocation must be able to make.
 const quadMost = 24
 
-// outs returns how many of k channels an invocation of a convolution makes;
-// those of a gather hold more of each and make fewer. Invocations that make more
+// tile returns how the kernels of a convolution, or of a gather, make k channels: the
+// channels and the quads of each that an invocation owns. Invocations that make more
 // share the loads of more channels, which cost about as much as four channels;
 // those beyond k are made for nothing.
-func (s quadShape) outs(k uint32, gather bool) uint32 {
+func (s quadShape) tile(e *Env, k uint32, gather bool) (quadShape, uint32) {
 	step, most := uint32(4), uint32(12)
 	switch {
 	case s.few: // wider ones take longer to compile than they spare
 		step, most = 8, 16
-	case s.pool && gather: // the same
-		step, most = 6, 6
-	case s.point && !gather:
-		step, most = 8, quadMost
+	case s.pool && gather: // the same. Four quads are one of dy
+		step, most, s.take, s.quads = 6, 6, 1, 4
+	case s.point:
+		return s.pointTile(e, k, gather)
 	}
 	best := step
 	for n := 2 * step; n <= most; n += step {
@@ -107,7 +99,33 @@ func (s quadShape) outs(k uint32, gather bool) uint32 {
 			best = n
 		}
 	}
-	return best
+	return s, best
+}
+
+// What a 1x1 kernel does for four input channels takes, in cycles of a core: a
+// fetch, batch norm and ReLU of a quad, four inputs to a quad of an output. Its sums
+// are limited by the instruction cache, since its loop is unrolled.
+const (
+	fetchCycles, actCycles, sumCycles = 65, 24, 11
+	dotCycles, broadcastCycles        = 4, 2 // of a weight gradient: the product of two quads, a quad to all lanes
+	pointSums                         = 32   // quads
+)
+
+// pointTile is tile for 1x1 convolutions without pooling.
+func (s quadShape) pointTile(e *Env, k uint32, gather bool) (quadShape, uint32) {
+	best, outs, quads := math.Inf(1), uint32(0), uint32(0)
+	room := uint32(max(quadMost, min(pointSums, (e.Range-Align)/(16*uint64(s.units)))))
+	for q := uint32(1); q <= 4; q *= 2 {
+		for n := uint32(4); n <= min(room, pointSums/q); n += 4 {
+			loads := 4*q + ceilDiv(n, s.lanes) + 1
+			cost := float64(ceilDiv(k, n)*(loads*fetchCycles+4*q*actCycles+n*q*sumCycles)) / float64(q)
+			if cost < best {
+				best, outs, quads = cost, n, q
+			}
+		}
+	}
+	s.take, s.quads = quads, quads
+	return s, outs
 }
 
 // segments returns how many segments x may be bound in at most, wherever its
@@ -144,13 +162,13 @@ func (q quadConvStep) step(label string) Step {
 		Label:  label,
 		Holds:  q.holds,
 		Spec:   q.shape.spec(q.pack.outs, q.y.C(), q.x.C()),
-		Args:   []Planes{q.x, w, links, tiles},
+		Args:   []Planes{q.x, w, links},
 		Groups: [3]uint32{q.shape.groups(), 1, 1},
 	}
 	if q.acc {
 		s.Args = append(s.Args, Planes{q.y})
 	}
-	s.Args = append(s.Args, Planes{q.y})
+	s.Args = append(s.Args, Planes{q.y}, tiles)
 	if q.shape.point {
 		s.Spec = append(s.Spec, flag(q.act), flag(measure))
 		s.Kernel, s.Push = q.point(wbase, link, first)

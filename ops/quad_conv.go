@@ -11,8 +11,10 @@ type quadConv struct {
 
 // newQuadConv returns the quad form of o's forward, which cuts maps as s says.
 func newQuadConv(o *Conv, s quadShape) *quadConv {
-	q := &quadConv{shape: s.staged(), stage: newQuadStage(o, "/pooled")}
-	outs, parts := q.shape.outs(o.K(), false), o.Env.segments(o.X)
+	q := &quadConv{stage: newQuadStage(o, "/pooled")}
+	shape, outs := s.staged().tile(o.Env, o.K(), false)
+	q.shape = shape
+	parts := o.Env.segments(o.X)
 	if q.stage != nil {
 		parts += int(ceilDiv(o.C(), q.stage.z.C))
 	}
@@ -73,7 +75,7 @@ type quadData struct {
 // newQuadData returns the quad form of the data gradient of r to dx, which cuts
 // maps as s says.
 func newQuadData(e *Env, label string, r Reader, dx View, s quadShape) *quadData {
-	outs := s.outs(dx.C(), false)
+	s, outs := s.tile(e, dx.C(), false)
 	blocks := ceilDiv(dx.C(), outs)
 	pack := newQuadPack(e, label+"/data", s, outs, blocks*r.DY.C(), int(blocks)*e.segments(Planes{r.DY}))
 	return &quadData{shape: s, pack: pack, links: e.Tables.Add(label+"/dy_links", int(r.DY.C())*LinkWords)}

@@ -5,6 +5,7 @@ import "sparsevk/shaders"
 // quadGather is the quad form of a batch of readers.
 type quadGather struct {
 	shape  quadShape
+	outs   uint32 // channels of a block
 	blocks []quadBlock
 	pack   *quadPack // a job for every entry and block, in this order
 	table  *Block    // entries of every block
@@ -20,10 +21,10 @@ const quadEntryWords = 8 // words of an entry in the table of the kernels
 // complete cuts the channels of the map into blocks and packs the weights of all
 // entries of b.
 func (q *quadGather) complete(o *Gather, b *batch) {
-	outs, run := q.shape.outs(o.X.C(), true), uint32(0)
+	run := uint32(0)
 	for _, r := range o.runs() {
-		for c0 := uint32(0); c0 < r[0].C(); c0 += outs {
-			q.blocks = append(q.blocks, quadBlock{run + c0, min(outs, r[0].C()-c0)})
+		for c0 := uint32(0); c0 < r[0].C(); c0 += q.outs {
+			q.blocks = append(q.blocks, quadBlock{run + c0, min(q.outs, r[0].C()-c0)})
 		}
 		run += r[0].C()
 	}
@@ -36,7 +37,7 @@ func (q *quadGather) complete(o *Gather, b *batch) {
 			inputs += e.dy.C()
 		}
 	}
-	q.pack = newQuadPack(o.Env, o.Label+"/gather", q.shape, outs, inputs, len(jobs))
+	q.pack = newQuadPack(o.Env, o.Label+"/gather", q.shape, q.outs, inputs, len(jobs))
 	q.pack.pack(jobs)
 	q.table = o.Env.Tables.Add(o.Label+"/quad_readers", len(jobs)*quadEntryWords)
 }

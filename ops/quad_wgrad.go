@@ -1,6 +1,10 @@
 package ops
 
-import "sparsevk/shaders"
+import (
+	"math"
+
+	"sparsevk/shaders"
+)
 
 // quadWgrad is how the quad form cuts a weight gradient. 3x3: images into strips,
 // quads quads wide, of which a workgroup takes as many side by side as it has
@@ -18,7 +22,8 @@ type quadWgrad struct {
 const (
 	quadWgradOuts   = 6    // output channels of an invocation of the 3x3 form at most: more outgrow the instruction cache
 	quadWgradOuts16 = 4    // the same with 16 lanes, whose instructions are longer, and rows of eight quads
-	quadWgradHeld   = 32   // quads of input that an invocation of the 1x1 form holds: groups of input channels times lanes
+	quadWgradPairs  = 48   // groups of input channels times output channels of an invocation of the 1x1 form at most, for the same reason
+	quadPointStep   = 4    // quads of a step of the 1x1 form
 	quadWgradPixels = 4096 // pixels that a split adds in a row at most, for accuracy
 	quadWgradSplits = 16   // splits wanted at least, for accuracy and for devices with many cores
 )
@@ -28,11 +33,11 @@ func newQuadWgrad(o *Conv) quadWgrad {
 	b, quads, lanes := o.Y.Block, o.Y.Block.W/4, o.Env.Class.lanes()
 	q, steps := quadWgrad{}, uint32(0)
 	if o.R == 1 {
-		q.outs, q.wide = evenly(o.K(), maxTile), evenly(ceilDiv(o.C(), lanes), quadWgradHeld/lanes)
+		q.outs, q.wide = pointPairs(lanes, o.C(), o.K())
 		if o.Pool { // transitions are few: all widths share a pipeline
-			q.outs, q.wide, q.stage = maxTile, quadWgradHeld/lanes, newQuadStage(o, "/pooled_again")
+			q.outs, q.wide, q.stage = quadWgradPairs/2, 2, newQuadStage(o, "/pooled_again")
 		}
-		steps = ceilDiv(uint32(b.Plane()/4), lanes)
+		steps = ceilDiv(uint32(b.Plane()/4), quadPointStep)
 	} else {
 		most := uint32(quadWgradOuts)
 		q.across = 8
@@ -55,6 +60,21 @@ func newQuadWgrad(o *Conv) quadWgrad {
 	q.steps = ceilDiv(steps, uint32(n))
 	q.splits = ceilDiv(steps, q.steps)
 	return q
+}
+
+// pointPairs returns how many output channels, and groups of a lane for each of c
+// input channels, an invocation of the 1x1 form takes.
+func pointPairs(lanes, c, k uint32) (outs, wide uint32) {
+	best := uint32(math.MaxUint32)
+	for g := uint32(1); g <= 4; g++ {
+		n := evenly(k, quadWgradPairs/g)
+		loads := quadPointStep*g + ceilDiv(n*quadPointStep, lanes)
+		once := loads*fetchCycles + quadPointStep*(g*actCycles+n*(g*dotCycles+broadcastCycles))
+		if cost := ceilDiv(c, g*lanes) * ceilDiv(k, n) * once; cost < best {
+			best, outs, wide = cost, n, g
+		}
+	}
+	return outs, wide
 }
 
 // quadWeights reads X, Links and DY and writes the gradients of all weights to dst.
@@ -85,7 +105,7 @@ func (o *Conv) quadWeightStep(part quadPart, dy View, k0 uint32, dst View) Step 
 	if s.point {
 		step.Label, step.Kernel = o.Label+"/quad_point_wgrad", &shaders.QuadPointWgrad
 		step.Groups[0] = ceilDiv(x.C(), q.wide*s.lanes)
-		tail := o.Pool || dy.C()%q.outs != 0 || s.units != s.lanes*q.steps*q.splits
+		tail := o.Pool || dy.C()%q.outs != 0 || s.units != quadPointStep*q.steps*q.splits || q.outs*quadPointStep%s.lanes != 0
 		step.Spec = []uint32{s.lanes, q.outs, q.wide, 0, flag(tail), flag(part.act)}
 		step.Push = &shaders.QuadPointWgradPush{Quads: s.units, Steps: q.steps, C: x.C(), K: dy.C(),
 			Link: link, Stride: row, Dst: first, Split: o.splitStride(), DY: where(dy)}

@@ -1767,7 +1767,7 @@ var QuadFinalise = Kernel{
 	},
 	Local:   [3]uint32{8, 1, 1},
 	LocalID: [3]int{0, -1, -1},
-	Source:  "64a539de4ddbf51899f619a0808c34519f724af703fc0b036fc7ef5c52a78e32",
+	Source:  "2947a82c77a32474eea66a06603fc448055403fba2801c557c89d6a8d2e818cb",
 	Module:  "03c73663c1af22db836f836cee106763a4ee5afb064ac06023cd32ed19f7203c",
 }
 
@@ -1793,11 +1793,11 @@ var QuadFwd = Kernel{
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "w", Type: Texel, Access: Read},
 		{Name: "links", Type: Texel, Access: Read},
-		{Name: "tiles", Type: Storage, Access: Write},
 		{Name: "y", Type: Address, Access: Write},
+		{Name: "tiles", Type: Address, Access: Write},
 	},
-	Addresses: []uint32{44},
-	PushBytes: 52,
+	Addresses: []uint32{44, 52},
+	PushBytes: 60,
 	Push:      (*QuadFwdPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -1810,8 +1810,8 @@ var QuadFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "e7b618fc39034420ac21830f797f4c6c33bdeb1a9612371ffcc58aaa902b9f23",
-	Module:   "ba11858d9a8f2f4571fdc10cefa9a22f6d80091380a01b612028fd378b96b8b1",
+	Source:   "630f4e0405e2024f55c590bfda37a39baf319f56d5cbba8353eb3da4182b2855",
+	Module:   "5365f5233967ff008951e22edb24739ac14da7f240a6a08dcbbfe3621be61fd1",
 }
 
 // QuadFwdPush holds the push constants of quad_fwd.comp.
@@ -1827,6 +1827,7 @@ type QuadFwdPush struct {
 	Act     uint32
 	Y       View
 	YAt     BufferAddress
+	TilesAt BufferAddress
 }
 
 // -- kernel quad_fwd_acc
@@ -1842,12 +1843,12 @@ var QuadFwdAcc = Kernel{
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "w", Type: Texel, Access: Read},
 		{Name: "links", Type: Texel, Access: Read},
-		{Name: "tiles", Type: Storage, Access: Write},
 		{Name: "before", Type: Texel, Access: Read},
 		{Name: "y", Type: Address, Access: Write},
+		{Name: "tiles", Type: Address, Access: Write},
 	},
-	Addresses: []uint32{44},
-	PushBytes: 52,
+	Addresses: []uint32{44, 52},
+	PushBytes: 60,
 	Push:      (*QuadFwdAccPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -1860,8 +1861,8 @@ var QuadFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "11f0ff597ae310eb904a0874e473439809217c33e2c334b07310ef850892369d",
-	Module:   "acb9f5a0c0dba177e8a39193933838b42ceb08f72d1c5d87a208ef6b06387aac",
+	Source:   "fd3ce77ae2e42f877e828e88b51711e29f6c13ea56f18f4f723e66e2402659b3",
+	Module:   "be6e0e5756f42a19aa0ffeec4bbffbb1ee5f1c74966031a8b3fe183dec92ca0a",
 }
 
 // QuadFwdAccPush holds the push constants of quad_fwd_acc.comp.
@@ -1877,6 +1878,7 @@ type QuadFwdAccPush struct {
 	Act     uint32
 	Y       View
 	YAt     BufferAddress
+	TilesAt BufferAddress
 }
 
 // -- kernel quad_gather
@@ -1912,7 +1914,7 @@ var QuadGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "4ee4c94f0addebf78af0a108c4105fb19325ae0b7de42b99cc98afa08c410210",
+	Source:   "9f05f475a78519bead3b1f6b87ababef6a594096e7c6be1348fc9581e0cee493",
 	Module:   "7095c08249ccce0d082dc2e9a01a35a853ffbf9264330c40e8a58a31f6f57c10",
 }
 
@@ -1993,7 +1995,7 @@ var QuadPack = Kernel{
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "cf7a450fbd51714cd864abcde2f9e032a92f8437fa34b4dd35e20dda484ca7a7",
+	Source:  "9bdd09143fb15b309deeb6ca154a77ba319d3f5767a7a75ea71c399bb2743a9b",
 	Module:  "18f8b8466f4de662924514328c834b2e135a9e5fb73e6e18194c4b180785f07d",
 }
 
@@ -2016,11 +2018,11 @@ var QuadPointFwd = Kernel{
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "w", Type: Texel, Access: Read},
 		{Name: "links", Type: Texel, Access: Read},
-		{Name: "tiles", Type: Storage, Access: Write},
 		{Name: "y", Type: Address, Access: Write},
+		{Name: "tiles", Type: Address, Access: Write},
 	},
-	Addresses: []uint32{32},
-	PushBytes: 40,
+	Addresses: []uint32{32, 40},
+	PushBytes: 48,
 	Push:      (*QuadPointFwdPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -2034,20 +2036,21 @@ var QuadPointFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "88a0b663b7cb8e119f1cbb4090c3a28320c4d1434d08e0b6f711d7fa7cd7bc95",
-	Module:   "bdafec12cdc6ae9348dc075dba9e5610a8b48a7f946254bbd3e21905130dece9",
+	Source:   "de185845e76d3845abe09242f616d6a2c46e6358896b4c1acd8e541afd09f337",
+	Module:   "e753cfe238b872c343a25ead05f006b9dbb61ece80b636c8738791dbe929f662",
 }
 
 // QuadPointFwdPush holds the push constants of quad_point_fwd.comp.
 type QuadPointFwdPush struct {
-	Quads uint32
-	C     uint32
-	K     uint32
-	W     uint32
-	Link  uint32
-	Tiles uint32
-	Y     View
-	YAt   BufferAddress
+	Quads   uint32
+	C       uint32
+	K       uint32
+	W       uint32
+	Link    uint32
+	Tiles   uint32
+	Y       View
+	YAt     BufferAddress
+	TilesAt BufferAddress
 }
 
 // -- kernel quad_point_fwd_acc
@@ -2063,12 +2066,12 @@ var QuadPointFwdAcc = Kernel{
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "w", Type: Texel, Access: Read},
 		{Name: "links", Type: Texel, Access: Read},
-		{Name: "tiles", Type: Storage, Access: Write},
 		{Name: "before", Type: Texel, Access: Read},
 		{Name: "y", Type: Address, Access: Write},
+		{Name: "tiles", Type: Address, Access: Write},
 	},
-	Addresses: []uint32{32},
-	PushBytes: 40,
+	Addresses: []uint32{32, 40},
+	PushBytes: 48,
 	Push:      (*QuadPointFwdAccPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -2082,20 +2085,21 @@ var QuadPointFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "878080cebf09ef368cc0790455ac2841d028f386f955b99fbf062337d0faa01f",
-	Module:   "6364c199ba559e28453cbe026e0aa419016c277607d385d608cefae1b0ca2e7e",
+	Source:   "a21d7d7a9ff8be9d2622760a80f6464d336182a46bb224bf830d7b58fd353fe8",
+	Module:   "5b41a0be77d2eb6a8491f8fdccc478d7a1612c370df897b22c58f0f0cfb4b438",
 }
 
 // QuadPointFwdAccPush holds the push constants of quad_point_fwd_acc.comp.
 type QuadPointFwdAccPush struct {
-	Quads uint32
-	C     uint32
-	K     uint32
-	W     uint32
-	Link  uint32
-	Tiles uint32
-	Y     View
-	YAt   BufferAddress
+	Quads   uint32
+	C       uint32
+	K       uint32
+	W       uint32
+	Link    uint32
+	Tiles   uint32
+	Y       View
+	YAt     BufferAddress
+	TilesAt BufferAddress
 }
 
 // -- kernel quad_point_gather
@@ -2131,8 +2135,8 @@ var QuadPointGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "44fb12cd5bd1fb070b4034a29c2ea9448722df815d10bd24a663ab46a3d1e083",
-	Module:   "f34aa757796e098e976562718a3c734423a3590b7a06be808cf9fc692434848c",
+	Source:   "1fdc080f5f48c793dac89369e44dd002b8094645a128e8839d7c9e89b3c1d11f",
+	Module:   "6e556770c9fe514fdebe12113b1fc4bcc059aa5ea179fa5745feb18b3a8ee8b3",
 }
 
 // QuadPointGatherPush holds the push constants of quad_point_gather.comp.
@@ -2163,9 +2167,10 @@ var QuadPointWgrad = Kernel{
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "links", Type: Texel, Access: Read},
 		{Name: "dy", Type: Texel, Access: Read},
-		{Name: "partial", Type: Storage, Access: Write},
+		{Name: "partial", Type: Address, Access: Write},
 	},
-	PushBytes: 40,
+	Addresses: []uint32{40},
+	PushBytes: 48,
 	Push:      (*QuadPointWgradPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -2178,21 +2183,22 @@ var QuadPointWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "f6f8237b0f5c21e23e82544dc7b4e104a223e371124042ce8438cd943b34e604",
-	Module:   "d4ffeb0a3dd877cf4f5a5bffce211ef3173615d29f52e25030ad40a275af2625",
+	Source:   "a69740e361cc0a8334a5f48d96c8c59321cdb07b4dfd4624983bcf6986fe6aa6",
+	Module:   "f3ffe9c571d8a44163ae6d49dcf5481941d55dbf75b97279e764847c8492e338",
 }
 
 // QuadPointWgradPush holds the push constants of quad_point_wgrad.comp.
 type QuadPointWgradPush struct {
-	Quads  uint32
-	Steps  uint32
-	C      uint32
-	K      uint32
-	Link   uint32
-	Stride uint32
-	Dst    uint32
-	Split  uint32
-	DY     View
+	Quads     uint32
+	Steps     uint32
+	C         uint32
+	K         uint32
+	Link      uint32
+	Stride    uint32
+	Dst       uint32
+	Split     uint32
+	DY        View
+	PartialAt BufferAddress
 }
 
 // -- kernel quad_pool
@@ -2223,8 +2229,8 @@ var QuadPool = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "e179602c64040e0d887f8d0d4af21bf16e94a6ee2e66abb966a9e5c874430199",
-	Module:   "7a6089dd65d1ab5ae6b273ba5216f63f7c500b10f410f39204c3f4450aef3a03",
+	Source:   "fcc3376f7dbff035a310d7e9432866be48861ee951fc744775419223bb6c0a1c",
+	Module:   "245909d6108b2952c3ebe8986792c182af747e46a0a29bd7d4f014f0d2039117",
 }
 
 // QuadPoolPush holds the push constants of quad_pool.comp.
@@ -2340,7 +2346,7 @@ var QuadWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "d258b485e95428d4def779969f24f1cbfed93c92215b1b9ce26c96b344f24838",
+	Source:   "0801b08cf8ff63c7720555676f812b3a00340ca29ed7820a9c1c6ce2a4023a13",
 	Module:   "2a9794c9f93ac62910af50dc3402ffd0a506925b925085aaeabe44dfd9a3f428",
 }
 

@@ -1,7 +1,7 @@
 #ifndef QUAD_FOLD_GLSL
 #define QUAD_FOLD_GLSL
 // What the quad gathers do with the gradient of one reader. The includer declares
-// p, links, x, stats, before, g and partial; OUTS channels of ROWS quads, whose place in a plane is map_quad(r), of which
+// p, links, x, stats, before and partial; OUTS channels of ROWS quads, whose place in a plane is map_quad(r), of which
 // own(r) says whether it exists; and reader_quad(j, r), what the reader hands to
 // them.
 int map_quad(uint r);

@@ -17,12 +17,12 @@ layout(push_constant) uniform Push {
     uint act;     // 1: batch norm and ReLU on load. No constant, so that the stem shares the layers' pipeline
     View y;
     BufferAddress y_at;
+    BufferAddress tiles_at;
 } p;
 
 layout(binding = 0) uniform samplerBuffer x;
 layout(binding = 1) uniform samplerBuffer w;
 layout(binding = 2) uniform samplerBuffer links;
-layout(binding = 3) writeonly buffer Tiles { vec2 tiles[]; };
 
 vec4 activate(vec4 q, vec4 link, float beta) { return quad_relu(quad_apply(quad_xhat(q, link.y, link.z), link.w, beta), p.act); }
 

@@ -12,7 +12,7 @@
 vec4 sum_with(uint i, vec4 v);
 #include "quad_fwd.glsl"
 
-layout(binding = 4) uniform samplerBuffer before; // y: a fetch is one call, a read of y eight branches
+layout(binding = 3) uniform samplerBuffer before; // y: a fetch is one call, a read of y eight branches
 
 vec4 sum_with(uint i, vec4 v) { return texelFetch(before, int(i)) + v; }
 

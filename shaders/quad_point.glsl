@@ -29,7 +29,7 @@ vec4 pool(vec4 a, vec4 b, vec4 c, vec4 d) {
 vec4 activate(vec4 q, vec4 link, float beta) { return quad_relu(quad_apply(quad_xhat(q, link.y, link.z), link.w, beta), 1); }
 
 vec4 a[OUTS][QUADS]; // the invocation's sums
-vec4 z[QUADS];       // its quads of one input
+vec4 z[4][QUADS];    // its quads of four inputs
 vec4 t[FETCHES];     // this lane's weights: four inputs to one output each
 
 void no_sums() {
@@ -38,18 +38,20 @@ void no_sums() {
             a[j][q] = vec4(0.0);
 }
 
-// add_input adds input e of the four to the sums. The lane of a broadcast must be
-// a constant: hence the macro.
+// add_inputs adds four inputs to the sums of count quads. An output takes all
+// four before the next one begins, so that its sums are loaded and stored once. The
+// lane of a broadcast must be a constant: hence the macro.
 #define POINT_OUTPUT(lane)                                           \
     {                                                                \
         const uint n = LANES * f + lane;                             \
         if (lane < LANES && n < OUTS) {                              \
-            float b = subgroupBroadcast(t[f][e], lane);              \
+            vec4 b = subgroupBroadcast(t[f], lane);                  \
             [[unroll]] for (uint q = 0; q < count; q++)              \
-                a[n][q] += z[q] * b;                                 \
+                [[unroll]] for (uint e = 0; e < 4; e++)              \
+                    a[n][q] += z[e][q] * b[e];                       \
         }                                                            \
     }
-void add_input(const uint e, const uint count) {
+void add_inputs(const uint count) {
     [[unroll]] for (uint f = 0; f < FETCHES; f++) {
         POINT_OUTPUT(0) POINT_OUTPUT(1) POINT_OUTPUT(2) POINT_OUTPUT(3)
         POINT_OUTPUT(4) POINT_OUTPUT(5) POINT_OUTPUT(6) POINT_OUTPUT(7)

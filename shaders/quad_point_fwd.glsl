@@ -15,12 +15,12 @@ layout(push_constant) uniform Push {
     uint tiles; // first pair of the statistics
     View y;
     BufferAddress y_at;
+    BufferAddress tiles_at;
 } p;
 
 layout(binding = 0) uniform samplerBuffer x;
 layout(binding = 1) uniform samplerBuffer w;
 layout(binding = 2) uniform samplerBuffer links;
-layout(binding = 3) writeonly buffer Tiles { vec2 tiles[]; };
 
 #define o a
 #define OWN QUADS
@@ -38,8 +38,7 @@ vec4 fetch(int i, vec4 link, float beta) {
         vec4 link = subgroupBroadcast(both, 2 * e);                                                     \
         float beta = subgroupBroadcast(both.x, 2 * e + 1);                                              \
         [[unroll]] for (uint q = 0; q < QUADS; q++)                                                     \
-            z[q] = fetch(own[q], link, beta);                                                           \
-        add_input(e, QUADS);                                                                            \
+            z[e][q] = fetch(own[q], link, beta);                                                           \
     }
 
 void run() {
@@ -56,6 +55,7 @@ void run() {
         [[unroll]] for (uint f = 0; f < FETCHES; f++)
             t[f] = texelFetch(w, int(p.w) + lane + (c / 4 * int(FETCHES) + int(f)) * int(LANES));
         INPUT(0) INPUT(1) INPUT(2) INPUT(3)
+        add_inputs(QUADS);
     }
     [[unroll]] for (uint j = 0; j < OUTS; j++)
         [[unroll]] for (uint q = 0; q < QUADS; q++) {

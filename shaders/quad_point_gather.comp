@@ -73,8 +73,7 @@ vec4 reader_quad(uint j, uint q) {
     {                                                                         \
         int plane = TAIL != 0 ? min(k + e, planes - 1) : k + e;               \
         [[unroll]] for (uint i = 0; i < DY; i++)                              \
-            z[i] = texelFetch(dy, base + plane * int(p.dy) + dy_quad(i));     \
-        add_input(e, DY);                                                     \
+            z[e][i] = texelFetch(dy, base + plane * int(p.dy) + dy_quad(i));     \
     }
 
 // convolve leaves in a the gradient that a reader's dy hands back; base is the
@@ -85,6 +84,7 @@ void convolve(int base, int planes, int wrow) {
         [[unroll]] for (uint f = 0; f < FETCHES; f++)
             t[f] = texelFetch(w, wrow + (k / 4 * int(FETCHES) + int(f)) * int(LANES));
         PLANE(0) PLANE(1) PLANE(2) PLANE(3)
+        add_inputs(DY);
     }
 }
 

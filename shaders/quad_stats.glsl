@@ -1,7 +1,7 @@
 #ifndef QUAD_STATS_GLSL
 #define QUAD_STATS_GLSL
 // The statistics that the quad forms of the forward kernels leave of what they
-// make: o[j], OWN quads of output j. The includer declares o, OWN, p and tiles.
+// make: o[j], OWN quads of output j. The includer declares o, OWN and p.
 
 // A lane adds up its pixels of all outputs, then the sums of LANES outputs are added
 // over the lanes at once: lane i holds that of output first + i.
@@ -29,7 +29,7 @@ void measure() {
         float m2 = lane_sums();
         uint j = first + gl_SubgroupInvocationID;
         if (j < (TAIL != 0 ? p.k : OUTS))
-            tiles[p.tiles + j * gl_NumWorkGroups.x + gl_WorkGroupID.x] = vec2(mine, m2);
+            pair_store(p.tiles_at, p.tiles + j * gl_NumWorkGroups.x + gl_WorkGroupID.x, vec2(mine, m2));
     }
 }
 #endif

@@ -19,4 +19,14 @@ void quad_store(BufferAddress a, uint i, vec4 q) {
     uvec4 b = floatBitsToUint(q);
     Quads(uvec2(a.low, a.high)).quad[i] = u64vec2(packUint2x32(b.xy), packUint2x32(b.zw));
 }
+
+layout(buffer_reference, std430, buffer_reference_align = 8) writeonly buffer Pairs { uint64_t pair[]; };
+
+// pair_store stores v as pair i from a on.
+void pair_store(BufferAddress a, uint i, vec2 v) { Pairs(uvec2(a.low, a.high)).pair[i] = packUint2x32(floatBitsToUint(v)); }
+
+layout(buffer_reference, std430, buffer_reference_align = 4) writeonly buffer Words { float word[]; };
+
+// word_store stores v as element i from a on.
+void word_store(BufferAddress a, uint i, float v) { Words(uvec2(a.low, a.high)).word[i] = v; }
 #endif
