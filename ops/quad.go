@@ -89,7 +89,7 @@ func (s quadShape) tile(e *Env, k uint32, gather bool) (quadShape, uint32) {
 	case s.few: // wider ones take longer to compile than they spare
 		step, most = 8, 16
 	case s.pool && gather: // the same. Four quads are one of dy
-		step, most, s.take, s.quads = 6, 6, 1, 4
+		step, most, s.take, s.quads = 12, 12, 1, 4
 	case s.point:
 		return s.pointTile(e, k, gather)
 	}
@@ -107,14 +107,17 @@ func (s quadShape) tile(e *Env, k uint32, gather bool) (quadShape, uint32) {
 // are limited by the instruction cache, since its loop is unrolled.
 const (
 	fetchCycles, actCycles, sumCycles = 65, 24, 11
-	dotCycles, broadcastCycles        = 4, 2 // of a weight gradient: the product of two quads, a quad to all lanes
-	pointSums                         = 32   // quads
+	dotCycles, broadcastCycles        = 4, 2   // of a weight gradient: the product of two quads, a quad to all lanes
+	pointSums, pointGather            = 32, 16 // quads; channels of a gather
 )
 
 // pointTile is tile for 1x1 convolutions without pooling.
 func (s quadShape) pointTile(e *Env, k uint32, gather bool) (quadShape, uint32) {
 	best, outs, quads := math.Inf(1), uint32(0), uint32(0)
 	room := uint32(max(quadMost, min(pointSums, (e.Range-Align)/(16*uint64(s.units)))))
+	if gather { // whose every channel costs as much again for each reader, however few its quads
+		room = pointGather
+	}
 	for q := uint32(1); q <= 4; q *= 2 {
 		for n := uint32(4); n <= min(room, pointSums/q); n += 4 {
 			loads := 4*q + ceilDiv(n, s.lanes) + 1

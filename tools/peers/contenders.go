@@ -87,8 +87,7 @@ func (b *bench) start(ctx context.Context, name string, s setup) (*child, error)
 		return nil, err
 	}
 	if s.Threads > 0 {
-		n := strconv.Itoa(s.Threads)
-		c.Env = append(os.Environ(), "LP_NUM_THREADS="+n, "OMP_NUM_THREADS="+n)
+		c.Env = append(append(os.Environ(), threadsEnv(s.Threads)...), fmt.Sprintf("OMP_NUM_THREADS=%d", s.Threads))
 	}
 	return start(ctx, name, c, startLimit)
 }

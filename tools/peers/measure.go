@@ -264,9 +264,15 @@ func (b *bench) run(ctx context.Context, threads int, args ...string) (json.RawM
 	return b.runWith(ctx, threadsEnv(threads), args...)
 }
 
+// threadsEnv tells lavapipe how many threads to take; 0: its default. With one it is
+// to compute in the thread of its queue, as it does on a machine with one core, instead
+// of waking a second thread for every dispatch and waiting for it.
 func threadsEnv(threads int) []string {
-	if threads == 0 {
+	switch threads {
+	case 0:
 		return nil
+	case 1:
+		threads = 0
 	}
 	return []string{fmt.Sprintf("LP_NUM_THREADS=%d", threads)}
 }
