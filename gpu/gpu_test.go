@@ -18,6 +18,8 @@ import (
 var (
 	//go:embed testdata/axpy.spv
 	axpyCode []byte
+	//go:embed testdata/address.spv
+	addressCode []byte
 	//go:embed testdata/texel.spv
 	texelCode []byte
 	//go:embed testdata/spin.spv

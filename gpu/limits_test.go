@@ -87,6 +87,28 @@ func TestInt64Capability(t *testing.T) {
 	assert.ErrorContains(t, checkCode(capability(int64Capability), Features{}), "needs 64-bit integers")
 }
 
+// Addresses of buffers are for devices that give them, and lie whole in the push
+// constants, one for each binding of that type.
+func TestAddressLimits(t *testing.T) {
+	assert.NoError(t, checkCode(capability(addressCapability), Features{Address: true}))
+	assert.ErrorContains(t, checkCode(capability(addressCapability), Features{}), "needs the addresses of buffers, which the device does not give")
+	d := openTest(t, Options{})
+	for name, change := range map[string]func(s *Shader){
+		"beyond":    func(s *Shader) { s.Addresses = []uint32{4} },
+		"unaligned": func(s *Shader) { s.Addresses = []uint32{2} },
+		"too many":  func(s *Shader) { s.Addresses = []uint32{0, 0} },
+		"not last":  func(s *Shader) { s.Bindings = []BindingType{Address, Storage} },
+	} {
+		s := Shader{Name: "address", Code: axpyCode, Bindings: []BindingType{Storage, Address}, PushBytes: 8, Addresses: []uint32{0}, Local: [3]uint32{64, 1, 1}}
+		require.NoError(t, d.checkShader(&s, nil))
+		change(&s)
+		assert.ErrorContains(t, d.checkShader(&s, nil), "of push constants, of bindings", name)
+	}
+	b := newBuffer(t, d, 4096, DeviceLocal)
+	assert.NoError(t, d.checkRange(Range{b, 16, 4}, Address))
+	assert.ErrorContains(t, d.checkRange(Range{b, 4, 4}, Address), "the device wants a multiple of 16")
+}
+
 // capability is the test shader with another first capability.
 func capability(c uint32) []byte {
 	code := slices.Clone(axpyCode)

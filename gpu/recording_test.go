@@ -207,6 +207,38 @@ func TestTexels(t *testing.T) {
 	}
 }
 
+// A recording fills in where the bytes of an Address lie, range by range, and leaves
+// the caller's push constants alone.
+func TestAddress(t *testing.T) {
+	d := openTest(t, Options{})
+	s := Shader{Name: "address", Code: addressCode, Bindings: []BindingType{Storage, Address}, PushBytes: 12, Addresses: []uint32{4}, Local: [3]uint32{64, 1, 1}}
+	if !d.Info().Features.Address {
+		_, err := d.Pipeline(s, nil)
+		assert.ErrorContains(t, err, "needs the addresses of buffers, which the device does not give")
+		return
+	}
+	x, y := newBuffer(t, d, 256, HostVisible), newBuffer(t, d, 512, HostVisible)
+	fillBuffer(x, func(i int) float32 { return float32(i) })
+	fillBuffer(y, func(int) float32 { return -1 })
+	push := []byte{63, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	first := Dispatch{Label: "address", Pipeline: newPipeline(t, d, s), Args: []Range{whole(x), {y, 256, 256}}, Push: push, Groups: [3]uint32{1, 1, 1}}
+	second := first
+	second.Args = []Range{whole(x), {y, 16, 240}}
+	second.Push = []byte{2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	require.NoError(t, newRecording(t, d, RecordOptions{}, first, second).Run())
+	assert.Equal(t, make([]byte, 8), push[4:])
+	for i, v := range floats(y.Mapped()) {
+		want := float32(-1)
+		switch {
+		case i >= 4 && i < 6:
+			want = float32(i - 4 + 1)
+		case i >= 64 && i < 127:
+			want = float32(i - 64 + 1)
+		}
+		require.Equal(t, want, v, i)
+	}
+}
+
 func TestSubgroup(t *testing.T) {
 	d := openTest(t, Options{})
 	s := Shader{Name: "ballot", Code: ballotCode, Bindings: make([]BindingType, 2), Local: [3]uint32{64, 1, 1}, Subgroup: true}

@@ -28,7 +28,7 @@ type Traits struct {
 	Texels       uint64 // elements of a texel buffer
 	Shared       uint32 // bytes of shared memory of a workgroup
 	Invocations  uint32 // of a workgroup
-	Int64        bool   // 64-bit integers in shaders
+	Addresses    bool   // shaders may have 64-bit integers and the addresses of buffers
 }
 
 // profile is what the table says of a class: which devices it is for, what it
@@ -42,7 +42,7 @@ type profile struct {
 	texels      uint64 // that a texel buffer must hold
 	shared      uint32 // bytes that a workgroup must have
 	invocations uint32 // that a workgroup must take
-	int64       bool   // 64-bit integers
+	addresses   bool   // of buffers, and 64-bit integers
 	rules       []rule
 }
 
@@ -57,8 +57,8 @@ const (
 // for each vendor: of what others found, not yet measured with these kernels.
 var profiles = [...]profile{
 	Plain:  {name: "plain", cpu: true},
-	Quad:   {name: "quad", cpu: true, lanes: 8, texels: DefaultRange / 16, int64: true, rules: []rule{{variant: QuadForm}}},
-	Quad16: {name: "quad16", cpu: true, lanes: 16, texels: DefaultRange / 16, int64: true, rules: []rule{{variant: QuadForm}}},
+	Quad:   {name: "quad", cpu: true, lanes: 8, texels: DefaultRange / 16, addresses: true, rules: []rule{{variant: QuadForm}}},
+	Quad16: {name: "quad16", cpu: true, lanes: 16, texels: DefaultRange / 16, addresses: true, rules: []rule{{variant: QuadForm}}},
 	Small:  {name: "small", shared: 16 << 10, invocations: 128, rules: tileRules("tile-16k", "tile-32x64")},
 	NVIDIA: {name: "nvidia", vendor: vendorNVIDIA, shared: 32 << 10, invocations: 256, rules: tileRules("tile-32k", "tile-32x256", "tile-64x128", "tile-32x128")},
 	RDNA:   {name: "rdna", vendor: vendorAMD, least: 32, shared: 32 << 10, invocations: 256, rules: tileRules("tile-32k", "tile-32x256", "tile-64x128", "tile-32x128")},
@@ -131,8 +131,8 @@ func (c Class) Fits(t Traits) error {
 			return fmt.Errorf("ops: the %s kernels need "+w.what+", the device has %d", c, w.want, w.have)
 		}
 	}
-	if p.int64 && !t.Int64 {
-		return fmt.Errorf("ops: the %s kernels need 64-bit integers, which the device has not", c)
+	if p.addresses && !t.Addresses {
+		return fmt.Errorf("ops: the %s kernels need 64-bit integers and addresses of buffers, which the device has not", c)
 	}
 	return nil
 }

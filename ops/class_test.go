@@ -16,10 +16,10 @@ func TestClassOf(t *testing.T) {
 		t    ops.Traits
 		want ops.Class
 	}{
-		"lavapipe":                {ops.Traits{CPU: true, Vendor: 0x10005, Lanes: 8, Least: 8, Texels: texels, Shared: 32 << 10, Invocations: 1024, Int64: true}, ops.Quad},
-		"lavapipe, 32-bit words":  {ops.Traits{CPU: true, Vendor: 0x10005, Lanes: 8, Least: 8, Texels: texels, Shared: 32 << 10, Invocations: 1024}, ops.Plain},
+		"lavapipe":                {ops.Traits{CPU: true, Vendor: 0x10005, Lanes: 8, Least: 8, Texels: texels, Shared: 32 << 10, Invocations: 1024, Addresses: true}, ops.Quad},
+		"lavapipe, no addresses":  {ops.Traits{CPU: true, Vendor: 0x10005, Lanes: 8, Least: 8, Texels: texels, Shared: 32 << 10, Invocations: 1024}, ops.Plain},
 		"lavapipe, short texels":  {ops.Traits{CPU: true, Vendor: 0x10005, Lanes: 8, Least: 8, Texels: few, Shared: 32 << 10, Invocations: 1024}, ops.Plain},
-		"lavapipe on AVX-512":     {ops.Traits{CPU: true, Vendor: 0x10005, Lanes: 16, Least: 16, Texels: texels, Shared: 32 << 10, Invocations: 1024, Int64: true}, ops.Quad16},
+		"lavapipe on AVX-512":     {ops.Traits{CPU: true, Vendor: 0x10005, Lanes: 16, Least: 16, Texels: texels, Shared: 32 << 10, Invocations: 1024, Addresses: true}, ops.Quad16},
 		"SwiftShader":             {ops.Traits{CPU: true, Vendor: 0x1ae0, Lanes: 4, Least: 4, Texels: few, Shared: 32 << 10, Invocations: 256}, ops.Plain},
 		"NVIDIA":                  {ops.Traits{Vendor: 0x10de, Lanes: 32, Least: 32, Texels: texels, Shared: 48 << 10, Invocations: 1024}, ops.NVIDIA},
 		"NVIDIA, clamped":         {ops.Traits{Vendor: 0x10de, Lanes: 32, Least: 32, Texels: texels, Shared: 16 << 10, Invocations: 128}, ops.Small},
@@ -38,7 +38,7 @@ func TestClassOf(t *testing.T) {
 func TestClassFits(t *testing.T) {
 	gpu := ops.Traits{Vendor: 0x10de, Lanes: 32, Least: 32, Texels: 1 << 27, Shared: 48 << 10, Invocations: 1024}
 	assert.ErrorContains(t, ops.Quad.Fits(gpu), "the quad kernels need subgroups of 8 lanes, the device has 32")
-	assert.ErrorContains(t, ops.Quad.Fits(ops.Traits{Lanes: 8, Texels: 1 << 27}), "the quad kernels need 64-bit integers, which the device has not")
+	assert.ErrorContains(t, ops.Quad.Fits(ops.Traits{Lanes: 8, Texels: 1 << 27}), "the quad kernels need 64-bit integers and addresses of buffers, which the device has not")
 	weak := ops.Traits{Vendor: 0x10de, Shared: 16 << 10, Invocations: 128}
 	assert.ErrorContains(t, ops.NVIDIA.Fits(weak), "32768 bytes of shared memory, the device has 16384")
 	for _, c := range ops.Classes() {

@@ -197,7 +197,7 @@ func newDevice(i gpu.Info) device {
 		name string
 		on   bool
 	}{
-		{"float64", f.Float64}, {"float16", f.Float16}, {"int64", f.Int64}, {"int16", f.Int16}, {"int8", f.Int8},
+		{"float64", f.Float64}, {"float16", f.Float16}, {"int64", f.Int64}, {"addresses", f.Address}, {"int16", f.Int16}, {"int8", f.Int8},
 		{"storage16", f.Storage16}, {"storage8", f.Storage8}, {"integer dot", f.IntegerDot}, {"subgroup size control", f.SubgroupControl},
 	} {
 		if feature.on {

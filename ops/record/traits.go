@@ -14,5 +14,5 @@ func Traits(dev *gpu.Device) ops.Traits {
 		least = i.SubgroupSize
 	}
 	return ops.Traits{CPU: i.Type == "cpu", Vendor: i.VendorID, Lanes: i.SubgroupSize, Least: least,
-		Texels: l.TexelElements, Shared: l.SharedBytes, Invocations: l.Invocations, Int64: i.Features.Int64}
+		Texels: l.TexelElements, Shared: l.SharedBytes, Invocations: l.Invocations, Addresses: i.Features.Int64 && i.Features.Address}
 }

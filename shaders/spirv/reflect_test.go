@@ -31,6 +31,19 @@ func mustReflect(t testing.TB, name string) *Module {
 	return m
 }
 
+// Push constants that are addresses are bindings behind the others.
+func TestReflectAddresses(t *testing.T) {
+	m := mustReflect(t, "address.O0.spv")
+	assert.Equal(t, []Binding{
+		{Index: 0, Name: "x", Readable: true},
+		{Index: 1, Name: "dx", Written: true, Address: true, At: 4},
+		{Index: 2, Name: "dy", Written: true, Address: true, At: 20},
+	}, m.Bindings)
+	text, err := (&Kernel{Name: "k", Info: m}).text(map[string]string{})
+	require.NoError(t, err)
+	assert.Contains(t, text, "{Name: \"dy\", Type: Address, Access: Write},\n},\nAddresses: []uint32{4, 20},\n")
+}
+
 func TestReflect(t *testing.T) {
 	m := mustReflect(t, "everything.O0.spv")
 	assert.Equal(t, []Binding{
