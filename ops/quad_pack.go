@@ -126,7 +126,7 @@ func packStep(label string, words View, jobs []placedJob) Step {
 	return Step{
 		Label: label + "/quad_pack", Kernel: &shaders.QuadPack, Spec: []uint32{flag(jobs[0].shape.point)},
 		Args:   []Planes{table, w, dst},
-		Push:   &shaders.QuadPackPush{Table: table.Base(table[0])},
+		Push:   &shaders.QuadPackPush{Table: table.Base(table[0]) / 4},
 		Groups: [3]uint32{ceilDiv(most, 4*tileLanes), uint32(len(jobs)), 1},
 	}
 }

@@ -21,7 +21,7 @@ type quadWgrad struct {
 
 const (
 	quadWgradOuts   = 6    // output channels of an invocation of the 3x3 form at most: more outgrow the instruction cache
-	quadWgradOuts16 = 12   // with 16 lanes, whose instructions are longer: as many outgrow it, yet share the loads of the input
+	quadWgradOuts16 = 4    // the same with 16 lanes, whose instructions are longer, and rows of eight quads
 	quadWgradPairs  = 48   // groups of input channels times output channels of an invocation of the 1x1 form at most, for the same reason
 	quadPointStep   = 4    // quads of a step of the 1x1 form
 	quadWgradPixels = 4096 // pixels that a split adds in a row at most, for accuracy

@@ -1983,7 +1983,7 @@ var QuadPack = Kernel{
 	Name:  "quad_pack",
 	SPIRV: quadPackSPV,
 	Bindings: []Binding{
-		{Name: "table", Type: Storage, Access: Read},
+		{Name: "table", Type: Texel, Access: Read},
 		{Name: "w", Type: Storage, Access: Read},
 		{Name: "packed", Type: Address, Access: Write},
 	},
@@ -1995,8 +1995,8 @@ var QuadPack = Kernel{
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "9bdd09143fb15b309deeb6ca154a77ba319d3f5767a7a75ea71c399bb2743a9b",
-	Module:  "18f8b8466f4de662924514328c834b2e135a9e5fb73e6e18194c4b180785f07d",
+	Source:  "20bd53c48899deb90df2e7615b8f057c39e1f128bcbf560d2cff821846388981",
+	Module:  "253ebac4925c46130e28dcf31d3b539282e68bca7e48e9b48fe9c2b688b8ee63",
 }
 
 // QuadPackPush holds the push constants of quad_pack.comp.

@@ -17,47 +17,43 @@ layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint POINT = 0; // 1: weights of 1x1 convolutions
 
 layout(push_constant) uniform Push {
-    uint table; // first word of the first job
+    uint table; // first texel of the first job
     BufferAddress packed_at;
 } p;
 
-layout(binding = 0) readonly buffer Table { uint table[]; };
+layout(binding = 0) uniform samplerBuffer table;
 layout(binding = 1) readonly buffer W { float w[]; };
 
-// Words of a job, ops.packJob.
-const uint SRC = 0;
-const uint IN = 1;
-const uint OUT = 2;
-const uint INPUTS = 3;
-const uint OUTS = 4;
-const uint ROW = 5;
-const uint FLIP = 6;
-const uint DST = 7;
-const uint WORDS = 8;
+// The words of a job, ops.packTable: where its weights begin, the steps from an input
+// and from an output to the next, and how many there are; the texels of a row; whether
+// taps run backwards; where the packed ones begin.
+uint src, in_, out_, inputs, outs, row, flip, dst;
 
 // taps returns filter row n of input i.
-vec4 taps(uint job, uint i, uint n) {
+vec4 taps(uint i, uint n) {
     uint o = n / 3, r = n % 3;
-    if (o >= table[job + OUTS])
+    if (o >= outs)
         return vec4(0.0);
-    bool flip = table[job + FLIP] != 0;
-    uint b = table[job + SRC] + i * table[job + IN] + o * table[job + OUT] + 3 * (flip ? 2 - r : r);
+    uint b = src + i * in_ + o * out_ + 3 * (flip != 0 ? 2 - r : r);
     vec3 v = vec3(w[b], w[b + 1], w[b + 2]);
-    return vec4(flip ? v.zyx : v, 0.0);
+    return vec4(flip != 0 ? v.zyx : v, 0.0);
 }
 
 // points returns the weights of inputs 4i to 4i+3 to output o.
-vec4 points(uint job, uint i, uint o) {
+vec4 points(uint i, uint o) {
     vec4 v = vec4(0.0);
     for (uint e = 0; e < 4; e++)
-        if (4 * i + e < table[job + INPUTS] && o < table[job + OUTS])
-            v[e] = w[table[job + SRC] + (4 * i + e) * table[job + IN] + o * table[job + OUT]];
+        if (4 * i + e < inputs && o < outs)
+            v[e] = w[src + (4 * i + e) * in_ + o * out_];
     return v;
 }
 
 void main() {
-    uint job = p.table + gl_WorkGroupID.y * WORDS, row = table[job + ROW], inputs = table[job + INPUTS];
+    int job = int(p.table + 2 * gl_WorkGroupID.y);
+    uvec4 a = floatBitsToUint(texelFetch(table, job)), b = floatBitsToUint(texelFetch(table, job + 1));
+    src = a.x; in_ = a.y; out_ = a.z; inputs = a.w;
+    outs = b.x; row = b.y; flip = b.z; dst = b.w;
     uint texels = row * (POINT != 0 ? (inputs + 3) / 4 : inputs), stride = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
     for (uint i = gl_GlobalInvocationID.x; i < texels; i += stride)
-        quad_store(p.packed_at, table[job + DST] + i, POINT != 0 ? points(job, i / row, i % row) : taps(job, i / row, i % row));
+        quad_store(p.packed_at, dst + i, POINT != 0 ? points(i / row, i % row) : taps(i / row, i % row));
 }
