@@ -11,6 +11,10 @@
 // and stores of maps go through. It is then compiled for every [Precision] of
 // maps, and [Kernel.In] returns its forms.
 //
+// A push constant of type BufferAddress (quad_store.glsl), called y_at, is a binding
+// y without a descriptor, behind those that have one: what is written through it
+// must lie in the view that a step binds to it.
+//
 // What every kernel promises: the qualifiers readonly and writeonly are true;
 // push blocks hold only uint, int, float and structs of these, at most 128
 // bytes; nothing that changes between training steps is a push constant;
