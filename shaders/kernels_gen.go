@@ -1810,8 +1810,8 @@ var QuadFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "630f4e0405e2024f55c590bfda37a39baf319f56d5cbba8353eb3da4182b2855",
-	Module:   "5365f5233967ff008951e22edb24739ac14da7f240a6a08dcbbfe3621be61fd1",
+	Source:   "8e454c04811451d5eb82066edaa6ec86f45e94a82ea497ede69e14346edff3a8",
+	Module:   "951c769acba718d073b7cc506b4d61473a3d8a12d9fc67a835bb9fce11ba1d33",
 }
 
 // QuadFwdPush holds the push constants of quad_fwd.comp.
@@ -1861,8 +1861,8 @@ var QuadFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "fd3ce77ae2e42f877e828e88b51711e29f6c13ea56f18f4f723e66e2402659b3",
-	Module:   "be6e0e5756f42a19aa0ffeec4bbffbb1ee5f1c74966031a8b3fe183dec92ca0a",
+	Source:   "ac22b0b69f4ef3eea9253a6f4d7486f9f54bf84f06c6d7f3f8bfe799bc9d8fd3",
+	Module:   "fea08eac0e8e80085847fcbb1a758776bd61b1b4fdc7d7bc3e2ddbb22a097c4f",
 }
 
 // QuadFwdAccPush holds the push constants of quad_fwd_acc.comp.
@@ -1914,7 +1914,7 @@ var QuadGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "9f05f475a78519bead3b1f6b87ababef6a594096e7c6be1348fc9581e0cee493",
+	Source:   "bf02a1692ab1072e1de8e17ab6269dd7ea5c0751f6bce9bbccd18f10984ac2f6",
 	Module:   "7095c08249ccce0d082dc2e9a01a35a853ffbf9264330c40e8a58a31f6f57c10",
 }
 
@@ -2036,8 +2036,8 @@ var QuadPointFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "de185845e76d3845abe09242f616d6a2c46e6358896b4c1acd8e541afd09f337",
-	Module:   "e753cfe238b872c343a25ead05f006b9dbb61ece80b636c8738791dbe929f662",
+	Source:   "8da02495fa45bebc0f12c7de39390f25f57b3da4ad669d3fe911366f848445a7",
+	Module:   "58ad2846d224ee6a51fd434e36818923d293c4edd0e4d453bdb53a40e34b2aa2",
 }
 
 // QuadPointFwdPush holds the push constants of quad_point_fwd.comp.
@@ -2085,8 +2085,8 @@ var QuadPointFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "a21d7d7a9ff8be9d2622760a80f6464d336182a46bb224bf830d7b58fd353fe8",
-	Module:   "5b41a0be77d2eb6a8491f8fdccc478d7a1612c370df897b22c58f0f0cfb4b438",
+	Source:   "0397bc45d5919af65c2b9820d4806f09adf76cf9f0f91ff8b4fe405a2b3a005f",
+	Module:   "df12dda1672a8307a1396197400f1156f725672c8f3dc27a481cb2d5ea1ddbb0",
 }
 
 // QuadPointFwdAccPush holds the push constants of quad_point_fwd_acc.comp.
@@ -2135,7 +2135,7 @@ var QuadPointGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "1fdc080f5f48c793dac89369e44dd002b8094645a128e8839d7c9e89b3c1d11f",
+	Source:   "43d78f0720b9d1b3d169ff573452930564a18ec9d47d04c96bb0f63123562ecf",
 	Module:   "6e556770c9fe514fdebe12113b1fc4bcc059aa5ea179fa5745feb18b3a8ee8b3",
 }
 
@@ -2183,8 +2183,8 @@ var QuadPointWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "a69740e361cc0a8334a5f48d96c8c59321cdb07b4dfd4624983bcf6986fe6aa6",
-	Module:   "f3ffe9c571d8a44163ae6d49dcf5481941d55dbf75b97279e764847c8492e338",
+	Source:   "babd5c3ead230c6644d7f2c0427951bd2f8733cd0972a3d65f718b9a4689c0cb",
+	Module:   "9d98692647929d0b27ba7ec60e24f3be223ba65f2ebbee8dfcc6d28d1717275e",
 }
 
 // QuadPointWgradPush holds the push constants of quad_point_wgrad.comp.
@@ -2229,8 +2229,8 @@ var QuadPool = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "fcc3376f7dbff035a310d7e9432866be48861ee951fc744775419223bb6c0a1c",
-	Module:   "245909d6108b2952c3ebe8986792c182af747e46a0a29bd7d4f014f0d2039117",
+	Source:   "976aa02f06346d882f4096cbb5997c4811845ba183e651675270f96518cb14d1",
+	Module:   "6a3c1ae97371b058233e4de64f7071cefc82ca5e127b53416664beb255e9f703",
 }
 
 // QuadPoolPush holds the push constants of quad_pool.comp.
@@ -2346,8 +2346,8 @@ var QuadWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "0801b08cf8ff63c7720555676f812b3a00340ca29ed7820a9c1c6ce2a4023a13",
-	Module:   "2a9794c9f93ac62910af50dc3402ffd0a506925b925085aaeabe44dfd9a3f428",
+	Source:   "eebcd82451b953dcbc89daec99acb1d6f7ab7b36bebb5055f612d70ff8ae0416",
+	Module:   "38cd41d7afcf7b17a62ffc79d6b7a108d146af5bee1de8a4eea7c5b56ee9fde0",
 }
 
 // QuadWgradPush holds the push constants of quad_wgrad.comp.
