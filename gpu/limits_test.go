@@ -96,6 +96,7 @@ func TestAddressLimits(t *testing.T) {
 	for name, change := range map[string]func(s *Shader){
 		"beyond":    func(s *Shader) { s.Addresses = []uint32{4} },
 		"unaligned": func(s *Shader) { s.Addresses = []uint32{2} },
+		"none":      func(s *Shader) { s.Addresses = nil },
 		"too many":  func(s *Shader) { s.Addresses = []uint32{0, 0} },
 		"not last":  func(s *Shader) { s.Bindings = []BindingType{Address, Storage} },
 	} {

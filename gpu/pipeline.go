@@ -247,10 +247,10 @@ func (d *Device) checkShader(s *Shader, spec []uint32) error {
 	if threads == 0 || s.PushBytes%4 != 0 {
 		return fmt.Errorf("workgroup size %v or %d bytes of push constants make no sense", s.Local, s.PushBytes)
 	}
-	for i, at := range s.Addresses {
-		if count[Address] != len(s.Addresses) || s.Bindings[len(s.Bindings)-1-i] != Address || at%4 != 0 || at+8 > s.PushBytes {
-			return fmt.Errorf("addresses at bytes %d of %d of push constants, of bindings %v", s.Addresses, s.PushBytes, s.Bindings)
-		}
+	bound := len(s.Bindings) - count[Address]
+	if count[Address] != len(s.Addresses) || slices.Contains(s.Bindings[:bound], Address) ||
+		slices.ContainsFunc(s.Addresses, func(at uint32) bool { return at%4 != 0 || at+8 > s.PushBytes }) {
+		return fmt.Errorf("addresses at bytes %d of %d of push constants, of bindings %v", s.Addresses, s.PushBytes, s.Bindings)
 	}
 	if s.Subgroup && len(d.info.Features.Subgroup) == 0 {
 		return fmt.Errorf("uses subgroup operations, which the device has none of in compute shaders")

@@ -88,7 +88,7 @@ func (s quadShape) tile(e *Env, k uint32, gather bool) (quadShape, uint32) {
 	switch {
 	case s.few: // wider ones take longer to compile than they spare
 		step, most = 8, 16
-	case s.pool && gather: // the same. Four quads are one of dy
+	case s.pool && gather: // one pipeline for all widths. Four quads are one of dy
 		step, most, s.take, s.quads = 12, 12, 1, 4
 	case s.point:
 		return s.pointTile(e, k, gather)
@@ -102,9 +102,11 @@ func (s quadShape) tile(e *Env, k uint32, gather bool) (quadShape, uint32) {
 	return s, best
 }
 
-// What a 1x1 kernel does for four input channels takes, in cycles of a core: a
-// fetch, batch norm and ReLU of a quad, four inputs to a quad of an output. Its sums
-// are limited by the instruction cache, since its loop is unrolled.
+// What a 1x1 kernel does for four input channels takes, in cycles of a core with 16
+// lanes: a fetch, batch norm and ReLU of a quad, four inputs to a quad of an output. They
+// are estimates from the code that lavapipe makes; of them only the ratios matter, for
+// the choice of a tile. Its sums are limited by the instruction cache, since its loop is
+// unrolled.
 const (
 	fetchCycles, actCycles, sumCycles = 65, 24, 11
 	dotCycles, broadcastCycles        = 4, 2   // of a weight gradient: the product of two quads, a quad to all lanes

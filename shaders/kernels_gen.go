@@ -1767,7 +1767,7 @@ var QuadFinalise = Kernel{
 	},
 	Local:   [3]uint32{8, 1, 1},
 	LocalID: [3]int{0, -1, -1},
-	Source:  "2947a82c77a32474eea66a06603fc448055403fba2801c557c89d6a8d2e818cb",
+	Source:  "d4644dd9bb54467f17b2f5cc966c29f9f46044a07d98e91b5e63cf80037a968f",
 	Module:  "03c73663c1af22db836f836cee106763a4ee5afb064ac06023cd32ed19f7203c",
 }
 
@@ -1810,7 +1810,7 @@ var QuadFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "8e454c04811451d5eb82066edaa6ec86f45e94a82ea497ede69e14346edff3a8",
+	Source:   "fef4366644563c48e0b61a318f1709b9d077f1afff53c90741b59d58620341db",
 	Module:   "951c769acba718d073b7cc506b4d61473a3d8a12d9fc67a835bb9fce11ba1d33",
 }
 
@@ -1861,7 +1861,7 @@ var QuadFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "ac22b0b69f4ef3eea9253a6f4d7486f9f54bf84f06c6d7f3f8bfe799bc9d8fd3",
+	Source:   "ae62c057c0daf098fbd0c0f80f887656ee013ac7cd598f9a39e71c346dc10ceb",
 	Module:   "fea08eac0e8e80085847fcbb1a758776bd61b1b4fdc7d7bc3e2ddbb22a097c4f",
 }
 
@@ -1914,7 +1914,7 @@ var QuadGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "bf02a1692ab1072e1de8e17ab6269dd7ea5c0751f6bce9bbccd18f10984ac2f6",
+	Source:   "7224f7ae8f721071077dae6c8d7bd563c9e63f404be83a5d262cc8df7ecd9842",
 	Module:   "7095c08249ccce0d082dc2e9a01a35a853ffbf9264330c40e8a58a31f6f57c10",
 }
 
@@ -1958,7 +1958,7 @@ var QuadGatherMerge = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "a1318648deff9ac67d4f6dddad8cd259c0e65cf6ac6e85bb89af4cbdae421e2f",
+	Source:   "9739f391b4c0d9ebcbfa88231d7480d8c8743e3ef1d515e64a1037c08ec50a7b",
 	Module:   "88a5876277f1d58a4eee1fb00f2c88d84e994683248eec7b0e53496f436ac5ef",
 }
 
@@ -1995,7 +1995,7 @@ var QuadPack = Kernel{
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "20bd53c48899deb90df2e7615b8f057c39e1f128bcbf560d2cff821846388981",
+	Source:  "9f4afcdc7cf00a8a860150a35863412ca6404102bc99a2330c5c39441c9ab41b",
 	Module:  "253ebac4925c46130e28dcf31d3b539282e68bca7e48e9b48fe9c2b688b8ee63",
 }
 
@@ -2036,7 +2036,7 @@ var QuadPointFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "8da02495fa45bebc0f12c7de39390f25f57b3da4ad669d3fe911366f848445a7",
+	Source:   "087ed32bc6d96746d976bd123656ff77d83c61b5d00e0e4f2e9bad6345f28fcb",
 	Module:   "58ad2846d224ee6a51fd434e36818923d293c4edd0e4d453bdb53a40e34b2aa2",
 }
 
@@ -2085,7 +2085,7 @@ var QuadPointFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "0397bc45d5919af65c2b9820d4806f09adf76cf9f0f91ff8b4fe405a2b3a005f",
+	Source:   "8e92b6daa044de8c589e71d97a3a5b05aa1619c9caa09a8f1d4763c0e5d48a71",
 	Module:   "df12dda1672a8307a1396197400f1156f725672c8f3dc27a481cb2d5ea1ddbb0",
 }
 
@@ -2135,7 +2135,7 @@ var QuadPointGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "43d78f0720b9d1b3d169ff573452930564a18ec9d47d04c96bb0f63123562ecf",
+	Source:   "a2f43718443fd841e95bb8e3a10d24a94cf5e3cb3ecdea36abf1228e4452b380",
 	Module:   "6e556770c9fe514fdebe12113b1fc4bcc059aa5ea179fa5745feb18b3a8ee8b3",
 }
 
@@ -2183,7 +2183,7 @@ var QuadPointWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "babd5c3ead230c6644d7f2c0427951bd2f8733cd0972a3d65f718b9a4689c0cb",
+	Source:   "b7191d35807c24f9b80224d96d80f93056d87be1ecc7bee861864b2ef87bf807",
 	Module:   "9d98692647929d0b27ba7ec60e24f3be223ba65f2ebbee8dfcc6d28d1717275e",
 }
 
@@ -2229,7 +2229,7 @@ var QuadPool = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "976aa02f06346d882f4096cbb5997c4811845ba183e651675270f96518cb14d1",
+	Source:   "fad4e0156cb68b210a756529fb585993e0ce65cd2e120b983d9b527d519bd5b9",
 	Module:   "6a3c1ae97371b058233e4de64f7071cefc82ca5e127b53416664beb255e9f703",
 }
 
@@ -2263,7 +2263,7 @@ var QuadReduce = Kernel{
 	},
 	Local:   [3]uint32{8, 1, 1},
 	LocalID: [3]int{0, -1, -1},
-	Source:  "0b1ea84c82bef05afdd6a7bb4b88bd738bc59ba5752e64478e437004c16c38d3",
+	Source:  "cda8e13aa3ff031cec0794e4c018e5fc9a4126414ad872b0330722f2c52d8588",
 	Module:  "c1f21af74354dabc82929b3985128fbfb3fe613b3364099aa1d14db706add040",
 }
 
@@ -2300,7 +2300,7 @@ var QuadStatsMerge = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "d61935be251421c6f81e7424bf2b379b7fa29eee285307e9db19e6f539b1db6d",
+	Source:   "336fc4874f9cc92cc936b61cfff7bd3972e75b93f603fffe68852708666f6ce9",
 	Module:   "93792671628ce1dd14d78c7b726f1a03c08fc10e13250e09844020f7a890f029",
 }
 
@@ -2346,7 +2346,7 @@ var QuadWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "eebcd82451b953dcbc89daec99acb1d6f7ab7b36bebb5055f612d70ff8ae0416",
+	Source:   "1bd1d204bf3d036cd271b2f316a1b246a0f61c693c8fb11e874dfe9bd90a1905",
 	Module:   "38cd41d7afcf7b17a62ffc79d6b7a108d146af5bee1de8a4eea7c5b56ee9fde0",
 }
 

@@ -25,6 +25,15 @@ float permuted(float b[16]) {
     return mix(e[0], e[1], (lane & 8) != 0);
 }
 
+// HELD sets b to v of lane at + n, at a multiple of 4 that the compiler knows: several
+// vectors lie side by side across the lanes. Hence the four constants.
+#define HELD_LANE(v, n) subgroupBroadcast(v, (n) % 16)
+#define HELD(b, v, at, n)                          \
+    if (at == 0) b = HELD_LANE(v, n);              \
+    else if (at == 4) b = HELD_LANE(v, n + 4);     \
+    else if (at == 8) b = HELD_LANE(v, n + 8);     \
+    else b = HELD_LANE(v, n + 12);
+
 // all16 returns v of all lanes. The lane of a broadcast must be a constant.
 #define BROADCAST4(v, i) subgroupBroadcast(v, i), subgroupBroadcast(v, i + 1), subgroupBroadcast(v, i + 2), subgroupBroadcast(v, i + 3)
 float[16] all16(float v) { return float[16](BROADCAST4(v, 0u), BROADCAST4(v, 4u), BROADCAST4(v, 8u), BROADCAST4(v, 12u)); }

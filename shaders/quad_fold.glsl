@@ -1,9 +1,9 @@
 #ifndef QUAD_FOLD_GLSL
 #define QUAD_FOLD_GLSL
 // What the quad gathers do with the gradient of one reader. The includer declares
-// p, links, x, stats, before and partial; OUTS channels of ROWS quads, whose place in a plane is map_quad(r), of which
-// own(r) says whether it exists; and reader_quad(j, r), what the reader hands to
-// them.
+// p, links, x, stats, before and partial; OUTS channels of ROWS quads, whose place in
+// a plane is map_quad(r), of which own(r) says whether it exists; and reader_quad(j, r),
+// what the reader hands to them.
 int map_quad(uint r);
 bool own(uint r);
 vec4 reader_quad(uint j, uint r);

@@ -27,6 +27,7 @@ layout(binding = 2) uniform samplerBuffer links;
 vec4 activate(vec4 q, vec4 link, float beta) { return quad_relu(quad_apply(quad_xhat(q, link.y, link.z), link.w, beta), p.act); }
 
 vec4 o[OUTS][ROWS]; // what the invocation makes
+#define MADE o
 #define OWN ROWS
 #include "quad_stats.glsl"
 

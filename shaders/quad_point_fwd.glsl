@@ -22,7 +22,7 @@ layout(binding = 0) uniform samplerBuffer x;
 layout(binding = 1) uniform samplerBuffer w;
 layout(binding = 2) uniform samplerBuffer links;
 
-#define o a
+#define MADE a
 #define OWN QUADS
 #include "quad_stats.glsl"
 
@@ -38,7 +38,7 @@ vec4 fetch(int i, vec4 link, float beta) {
         vec4 link = subgroupBroadcast(both, 2 * e);                                                     \
         float beta = subgroupBroadcast(both.x, 2 * e + 1);                                              \
         [[unroll]] for (uint q = 0; q < QUADS; q++)                                                     \
-            z[e][q] = fetch(own[q], link, beta);                                                           \
+            z[e][q] = fetch(own[q], link, beta);                                                        \
     }
 
 void run() {

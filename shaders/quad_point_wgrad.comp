@@ -55,16 +55,12 @@ void load(uint g, int first) {
     }
 }
 
-// Quad q of output k goes to all lanes. The lane must be a constant.
-#define HELD(n) subgroupBroadcast(d[k / TOGETHER], (n) % 16)
+// Quad q of output k goes to all lanes.
 #define DY_QUAD(q)                                                   \
     {                                                                \
         const uint at = k % TOGETHER * STEP;                         \
         vec4 b;                                                      \
-        if (at == 0) b = HELD(q);                                    \
-        else if (at == 4) b = HELD(q + 4);                           \
-        else if (at == 8) b = HELD(q + 8);                           \
-        else b = HELD(q + 12);                                       \
+        HELD(b, d[k / TOGETHER], at, q)                              \
         [[unroll]] for (uint g = 0; g < QUADS; g++)                  \
             sums[k][g] += dot(input_[g][q], b);                      \
     }

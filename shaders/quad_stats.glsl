@@ -1,7 +1,7 @@
 #ifndef QUAD_STATS_GLSL
 #define QUAD_STATS_GLSL
 // The statistics that the quad forms of the forward kernels leave of what they
-// make: o[j], OWN quads of output j. The includer declares o, OWN and p.
+// make: MADE[j], OWN quads of output j. The includer declares MADE, OWN and p.
 
 // A lane adds up its pixels of all outputs, then the sums of LANES outputs are added
 // over the lanes at once: lane i holds that of output first + i.
@@ -10,7 +10,7 @@
         u[i] = 0.0;                                                      \
         if (first + i < OUTS)                                            \
             [[unroll]] for (uint q = 0; q < OWN; q++)                    \
-                u[i] += term(o[min(first + i, OUTS - 1)][q]);            \
+                u[i] += term(MADE[min(first + i, OUTS - 1)][q]);         \
     }
 
 #define SUM(v) dot(v, vec4(1.0))

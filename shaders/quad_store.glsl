@@ -1,9 +1,9 @@
 #ifndef QUAD_STORE_GLSL
 #define QUAD_STORE_GLSL
 // Stores of the quad forms. Into a storage buffer lavapipe stores lane by lane and
-// word by word, with a check and a branch for each: 16 lanes of quads take some 300
-// cycles and 3 KB of code. Through an address it scatters, 8 lanes of 64 bits at a
-// time: a tenth of that.
+// word by word, with a check and a branch for each: so much code that to fetch it
+// takes longer than to run it. Through an address it scatters, where there is
+// AVX-512 in an instruction for 8 lanes of 64 bits.
 #extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
 #extension GL_EXT_buffer_reference : require
 #extension GL_EXT_buffer_reference_uvec2 : require

@@ -52,17 +52,13 @@ float a[OUTS][3][6]; // sums per output, row of taps and point
 float z[3][WIDE][6]; // three rows of the input, transformed
 float t[FETCHES][6]; // a quad of dy, transformed: lane n holds it of one output in TOGETHER
 
-// Lane n's point i of output k goes to all lanes. The lane must be a constant.
-#define HELD(n) subgroupBroadcast(t[k / TOGETHER][i], (n) % 16)
+// One lane's point i of output k goes to all lanes.
 #define QUAD(lane)                                                   \
     if (lane < WIDE) {                                               \
         const uint q = lane < WIDE ? lane : 0;                       \
         const uint at = k % TOGETHER * ACROSS;                       \
         float b;                                                     \
-        if (at == 0) b = HELD(lane);                                 \
-        else if (at == 4) b = HELD(lane + 4);                        \
-        else if (at == 8) b = HELD(lane + 8);                        \
-        else b = HELD(lane + 12);                                    \
+        HELD(b, t[k / TOGETHER][i], at, lane)                        \
         [[unroll]] for (uint r = 0; r < 3; r++)                      \
             a[k][r][i] += z[r][q][i] * b;                            \
     }
@@ -82,7 +78,7 @@ void main() {
     int link = int(p.link) + 2 * min(c, int(p.c) - 1);
     vec4 l = texelFetch(links, link);
     float beta = texelFetch(links, link + 1).x;
-    int xfirst = (floatBitsToInt(l.x) >> 2), dfirst = int(px(p.dy, gl_WorkGroupID.z * OUTS, 0) / 4);
+    int xfirst = floatBitsToInt(l.x) >> 2, dfirst = int(px(p.dy, gl_WorkGroupID.z * OUTS, 0) / 4);
     [[unroll]] for (uint k = 0; k < OUTS; k++)
         [[unroll]] for (uint r = 0; r < 3; r++)
             [[unroll]] for (uint i = 0; i < 6; i++)

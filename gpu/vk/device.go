@@ -17,8 +17,8 @@ type Device struct {
 	h     vulkan.Device
 	queue vulkan.Queue
 	fn    *C.vx_dev // C memory
-	// buffers have addresses for shaders
-	address bool
+
+	address bool // buffers have addresses for shaders
 }
 
 func newDevice(inst *Instance, h vulkan.Device, queue vulkan.Queue, address bool) (*Device, Result) {

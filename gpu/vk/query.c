@@ -87,39 +87,22 @@ static void features(PVX_GetPhysicalDevice2 get, void *pd, vx_info *o) {
     o->subgroupControl = sc.subgroupSizeControl;
 }
 
-// vx_storage16_chain asks for 16-bit elements of storage buffers, for
-// VkDeviceCreateInfo. A device that cannot refuses.
-void *vx_storage16_chain(void *next) {
-    Vx16BitStorageFeatures *f = calloc(1, sizeof *f);
-    if (f) {
-        f->sType = VX_ST_PD_16BIT_STORAGE_FEATURES;
-        f->pNext = next;
-        f->storageBuffer16BitAccess = 1;
+// A chain asks for a feature in VkDeviceCreateInfo. A device that cannot refuses.
+#define CHAIN(name, type, stype, feature)                                                          \
+    void *name(void *next) {                                                                       \
+        type *f = calloc(1, sizeof *f);                                                            \
+        if (f) {                                                                                   \
+            f->sType = stype;                                                                      \
+            f->pNext = next;                                                                       \
+            f->feature = 1;                                                                        \
+        }                                                                                          \
+        return f;                                                                                  \
     }
-    return f;
-}
 
-// vx_int64_chain asks for 64-bit integers in shaders, the same way.
-void *vx_int64_chain(void *next) {
-    VxPhysicalDeviceFeatures2 *f = calloc(1, sizeof *f);
-    if (f) {
-        f->sType = VX_ST_PD_FEATURES_2;
-        f->pNext = next;
-        f->features.f[VX_F_SHADER_INT64] = 1;
-    }
-    return f;
-}
-
-// vx_address_chain asks for addresses of buffers, the same way.
-void *vx_address_chain(void *next) {
-    VxBufferDeviceAddressFeatures *f = calloc(1, sizeof *f);
-    if (f) {
-        f->sType = VX_ST_PD_BUFFER_DEVICE_ADDRESS_FEATURES;
-        f->pNext = next;
-        f->bufferDeviceAddress = 1;
-    }
-    return f;
-}
+CHAIN(vx_storage16_chain, Vx16BitStorageFeatures, VX_ST_PD_16BIT_STORAGE_FEATURES, storageBuffer16BitAccess)
+CHAIN(vx_int64_chain, VxPhysicalDeviceFeatures2, VX_ST_PD_FEATURES_2, features.f[VX_F_SHADER_INT64])
+CHAIN(vx_address_chain, VxBufferDeviceAddressFeatures, VX_ST_PD_BUFFER_DEVICE_ADDRESS_FEATURES, bufferDeviceAddress)
+CHAIN(vx_statistics_chain, VxPipelineExecutableFeatures, VX_ST_PD_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES, pipelineExecutableInfo)
 
 void vx_query(void *inst, void *pd, vx_info *o) {
     memset(o, 0, sizeof *o);

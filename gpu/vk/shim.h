@@ -95,9 +95,11 @@ const char *vx_dev_init(void *inst, void *dev, vx_dev *d);
 
 // query.c
 void vx_query(void *inst, void *pd, vx_info *out);
-void *vx_storage16_chain(void *next); // the link is the caller's to free
-void *vx_int64_chain(void *next);     // the same
-void *vx_address_chain(void *next);   // the same
+// links of VkDeviceCreateInfo that ask for a feature; the caller's to free
+void *vx_storage16_chain(void *next);
+void *vx_int64_chain(void *next);
+void *vx_address_chain(void *next);
+void *vx_statistics_chain(void *next);
 
 // list.c; the lists are the caller's to free
 vx_name *vx_layers(uint32_t *n);
@@ -106,8 +108,7 @@ vx_name *vx_device_extensions(void *inst, void *pd, uint32_t *n);
 vx_matrix *vx_matrices(void *inst, void *pd, uint32_t *n);
 vx_family *vx_families(void *inst, void *pd, uint32_t *n);
 
-// statistics.c; the link of the chain and the list are the caller's to free
-void *vx_statistics_chain(void *next);
+// statistics.c; the list is the caller's to free
 VxResult vx_statistics(vx_dev *d, uint64_t pipeline, vx_statistic **out, uint32_t *n);
 
 // record.c

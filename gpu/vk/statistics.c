@@ -4,17 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// vx_statistics_chain asks for the feature, for VkDeviceCreateInfo.
-void *vx_statistics_chain(void *next) {
-    VxPipelineExecutableFeatures *f = calloc(1, sizeof *f);
-    if (f) {
-        f->sType = VX_ST_PD_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES;
-        f->pNext = next;
-        f->pipelineExecutableInfo = 1;
-    }
-    return f;
-}
-
 static double number(const VxPipelineExecutableStatistic *s) {
     double v;
     int64_t i;
