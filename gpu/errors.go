@@ -23,6 +23,9 @@ var (
 	// ErrNoStorage16: a kernel for 16-bit elements, and the device cannot load and
 	// store those in storage buffers.
 	ErrNoStorage16 = errors.New("the device has no 16-bit storage buffers (storageBuffer16BitAccess)")
+	// ErrNoMatrix: a kernel that multiplies cooperative matrices, and the device has
+	// no such instructions for float16.
+	ErrNoMatrix = errors.New("the device does not multiply cooperative matrices of float16 (VK_KHR_cooperative_matrix)")
 	// ErrClosed: the device or the buffer has been closed.
 	ErrClosed = errors.New("closed")
 )

@@ -38,14 +38,16 @@ type Heap struct {
 	DeviceLocal bool
 }
 
-// Features is what a device offers beyond the base. Of it Storage16, Int64 and
-// Address are enabled, where they are there; subgroup operations need no enabling.
+// Features is what a device offers beyond the base. Of it Storage16, Int64, Address,
+// Cooperative and SubgroupControl are enabled, where they are there; subgroup
+// operations need no enabling.
 type Features struct {
 	Float64, Float16, Int64, Int16, Int8 bool // arithmetic
 	Storage16, Storage8                  bool // loads and stores
 	IntegerDot, SubgroupControl          bool
 	Address                              bool     // shaders may get the addresses of buffers; only software drivers are asked for it
 	CooperativeMatrix                    bool     // the extension is listed, see Info.Matrices
+	Cooperative                          bool     // and shaders may use it, of float16 too
 	Subgroup                             []string // operations in compute shaders: basic, vote, ...
 }
 
@@ -76,8 +78,8 @@ func newInfo(index int, p *vk.Properties, heaps []vk.Heap) Info {
 		SubgroupSize: p.SubgroupSize, SubgroupMin: p.SubgroupMin, SubgroupMax: p.SubgroupMax,
 		Features: Features{Float64: p.Float64, Float16: p.Float16, Int64: p.Int64, Int16: p.Int16, Int8: p.Int8,
 			Storage16: p.Storage16, Storage8: p.Storage8, IntegerDot: p.IntDot, Address: p.Address && p.Type == "cpu", SubgroupControl: p.SubgroupControl,
-			CooperativeMatrix: slices.Contains(p.Extensions, vk.CooperativeMatrix),
-			Subgroup:          subgroupOps(p.SubgroupOps)},
+			CooperativeMatrix: slices.Contains(p.Extensions, vk.CooperativeMatrix), Cooperative: p.Cooperative,
+			Subgroup: subgroupOps(p.SubgroupOps)},
 		Matrices: p.Matrices,
 	}
 	for _, h := range heaps {

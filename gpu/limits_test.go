@@ -61,7 +61,7 @@ func TestShaderLimits(t *testing.T) {
 		"1224 bytes that are not SPIR-V":                               func(s *Shader) { s.Code = axpyCode[4:] },
 		"0 bytes that are not SPIR-V":                                  func(s *Shader) { s.Code = nil },
 		"1226 bytes that are not SPIR-V":                               func(s *Shader) { s.Code = axpyCode[:1226] },
-		"needs SPIR-V capability 9, which devices are not opened with": func(s *Shader) { s.Code = capability(9) },
+		"needs SPIR-V capability 8, which devices are not opened with": func(s *Shader) { s.Code = capability(8) },
 	} {
 		s := axpy(64)
 		change(&s)
@@ -85,6 +85,30 @@ func TestShaderLimits(t *testing.T) {
 func TestInt64Capability(t *testing.T) {
 	assert.NoError(t, checkCode(capability(int64Capability), Features{Int64: true}))
 	assert.ErrorContains(t, checkCode(capability(int64Capability), Features{}), "needs 64-bit integers")
+}
+
+// Cooperative matrices are for devices that multiply them. A subgroup size is demanded
+// only where it can vary, and must be one that the device allows.
+func TestMatrixLimits(t *testing.T) {
+	for _, c := range matrixCapabilities {
+		assert.NoError(t, checkCode(capability(c), Features{Cooperative: true}))
+		assert.ErrorIs(t, checkCode(capability(c), Features{CooperativeMatrix: true}), ErrNoMatrix)
+	}
+	d := openTest(t, Options{})
+	s := axpy(64)
+	d.info.SubgroupSize, d.info.SubgroupMin, d.info.SubgroupMax, d.info.Features.SubgroupControl = 64, 32, 64, true
+	for _, lanes := range []uint32{0, 32, 64} {
+		s.Lanes = lanes
+		assert.NoError(t, d.checkShader(&s, nil))
+		assert.Equal(t, lanes, d.demanded(lanes))
+	}
+	s.Lanes = 16
+	assert.ErrorContains(t, d.checkShader(&s, nil), "wants subgroups of 16 lanes, the device has 64 and allows 32 to 64")
+	s.Lanes, s.Local[0] = 32, 48
+	assert.ErrorContains(t, d.checkShader(&s, nil), "48 invocations along x are no whole subgroups of 32")
+	d.info.Features.SubgroupControl = false
+	assert.ErrorContains(t, d.checkShader(&s, nil), "wants subgroups of 32 lanes")
+	assert.Zero(t, d.demanded(64))
 }
 
 // Addresses of buffers are for devices that give them, and lie whole in the push

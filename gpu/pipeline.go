@@ -32,6 +32,7 @@ type Shader struct {
 	SharedBytes uint32
 	Local       [3]uint32 // workgroup size, after specialisation
 	Subgroup    bool      // it uses subgroup operations
+	Lanes       uint32    // subgroup size that it counts on; 0: any
 }
 
 // A Pipeline is a shader compiled for a device under one specialisation.
@@ -171,7 +172,7 @@ func specKey(spec []uint32) string {
 // may do so at once.
 func (d *Device) build(s *Shader, spec []uint32, m *module, lay *layout) (*Pipeline, error) {
 	start := time.Now()
-	h, r := d.dev.NewPipeline(d.cache, m.h, lay.h, spec, d.statistics)
+	h, r := d.dev.NewPipeline(d.cache, m.h, lay.h, spec, d.statistics, d.demanded(s.Lanes))
 	built := time.Since(start)
 	if err := d.check("vkCreateComputePipelines", r, fmt.Sprintf("shader %s %v", s.Name, spec)); err != nil {
 		return nil, err
@@ -255,7 +256,22 @@ func (d *Device) checkShader(s *Shader, spec []uint32) error {
 	if s.Subgroup && len(d.info.Features.Subgroup) == 0 {
 		return fmt.Errorf("uses subgroup operations, which the device has none of in compute shaders")
 	}
+	if i := &d.info; s.Lanes != 0 && s.Lanes != i.SubgroupSize && (!i.Features.SubgroupControl || s.Lanes < i.SubgroupMin || s.Lanes > i.SubgroupMax) {
+		return fmt.Errorf("wants subgroups of %d lanes, the device has %d and allows %d to %d", s.Lanes, i.SubgroupSize, i.SubgroupMin, i.SubgroupMax)
+	}
+	if s.Lanes != 0 && s.Local[0]%s.Lanes != 0 {
+		return fmt.Errorf("%d invocations along x are no whole subgroups of %d", s.Local[0], s.Lanes)
+	}
 	return checkCode(s.Code, d.info.Features)
+}
+
+// demanded returns the subgroup size to demand of the driver for a shader that counts
+// on so many lanes: none where it cannot vary.
+func (d *Device) demanded(lanes uint32) uint32 {
+	if !d.info.Features.SubgroupControl || d.info.SubgroupMin == d.info.SubgroupMax {
+		return 0
+	}
+	return lanes
 }
 
 // closePipelines destroys pipelines, modules, layouts and the cache.

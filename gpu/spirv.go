@@ -25,6 +25,9 @@ const int64Capability = 11
 // addressCapability is PhysicalStorageBufferAddresses.
 const addressCapability = 5347
 
+// matrixCapabilities are Float16, VulkanMemoryModel and CooperativeMatrixKHR.
+var matrixCapabilities = []uint32{9, 5345, 6022}
+
 // checkCode looks at a module's header and at the capabilities that it asks
 // for: those that the device is not opened with are an error here, since
 // drivers do not say so.
@@ -54,6 +57,10 @@ func checkCode(code []byte, f Features) error {
 		} else if c == addressCapability {
 			if !f.Address {
 				return errors.New("needs the addresses of buffers, which the device does not give")
+			}
+		} else if slices.Contains(matrixCapabilities, c) {
+			if !f.Cooperative {
+				return ErrNoMatrix
 			}
 		} else if !slices.Contains(freeCapabilities, c) {
 			return fmt.Errorf("needs SPIR-V capability %d, which devices are not opened with", c)

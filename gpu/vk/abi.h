@@ -41,8 +41,10 @@ enum {
     VX_ST_DEBUG_UTILS_MESSENGER_CREATE_INFO = 1000128004,
     VX_ST_PD_MAINTENANCE_3_PROPERTIES = 1000168000,
     VX_ST_PD_8BIT_STORAGE_FEATURES = 1000177000,
+    VX_ST_PD_VULKAN_MEMORY_MODEL_FEATURES = 1000211000,
     VX_ST_PD_DRIVER_PROPERTIES = 1000196000,
     VX_ST_PD_SUBGROUP_SIZE_CONTROL_PROPERTIES = 1000225000,
+    VX_ST_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO = 1000225001,
     VX_ST_PD_SUBGROUP_SIZE_CONTROL_FEATURES = 1000225002,
     VX_ST_BUFFER_DEVICE_ADDRESS_INFO = 1000244001,
     VX_ST_VALIDATION_FEATURES = 1000247000,
@@ -54,6 +56,7 @@ enum {
     VX_ST_PIPELINE_EXECUTABLE_STATISTIC = 1000269004,
     VX_ST_PD_INT_DOT_FEATURES = 1000280000,
     VX_ST_PD_MAINTENANCE_4_PROPERTIES = 1000413001,
+    VX_ST_PD_COOPERATIVE_MATRIX_FEATURES_KHR = 1000506000,
     VX_ST_COOPERATIVE_MATRIX_PROPERTIES_KHR = 1000506001,
 };
 
@@ -307,7 +310,25 @@ typedef struct {
     VxBool32 shaderIntegerDotProduct;
 } VxIntDotFeatures;
 
-// Newer than the headers of Debian 12, like its structure type.
+typedef struct {
+    VxEnum sType;
+    void *pNext;
+    VxBool32 vulkanMemoryModel, vulkanMemoryModelDeviceScope, vulkanMemoryModelAvailabilityVisibilityChains;
+} VxVulkanMemoryModelFeatures;
+
+typedef struct {
+    VxEnum sType;
+    void *pNext;
+    uint32_t requiredSubgroupSize;
+} VxRequiredSubgroupSize;
+
+// Newer than the headers of Debian 12, like their structure types.
+typedef struct {
+    VxEnum sType;
+    void *pNext;
+    VxBool32 cooperativeMatrix, cooperativeMatrixRobustBufferAccess;
+} VxCooperativeMatrixFeaturesKHR;
+
 typedef struct {
     VxEnum sType;
     void *pNext;

@@ -34,6 +34,7 @@ type Properties struct {
 	Float64, Int64, Int16, Float16, Int8         bool
 	Storage16, Storage8, IntDot, SubgroupControl bool
 	Address                                      bool // shaders may get the addresses of buffers
+	Cooperative                                  bool // shaders may multiply cooperative matrices, of float16 too
 	Extensions                                   []string
 	Matrices                                     []Matrix
 }
@@ -79,14 +80,17 @@ func (p PhysicalDevice) Properties() Properties {
 		SubgroupSize: uint32(o.subgroupSize), SubgroupMin: uint32(o.subgroupMin), SubgroupMax: uint32(o.subgroupMax),
 		Float64: o.float64 != 0, Int64: o.int64 != 0, Int16: o.int16 != 0, Float16: o.float16 != 0, Int8: o.int8 != 0,
 		Storage16: o.storage16 != 0, Storage8: o.storage8 != 0, IntDot: o.intDot != 0, SubgroupControl: o.subgroupControl != 0,
-		Address:    o.address != 0 && v.ApiVersion >= Version(1, 2),
-		Extensions: p.extensions(),
+		Address:     o.address != 0 && v.ApiVersion >= Version(1, 2),
+		Cooperative: o.matrix != 0 && o.memoryModel != 0 && o.float16 != 0 && v.ApiVersion >= Version(1, 2),
+		Extensions:  p.extensions(),
 	}
 	if o.subgroupStages&C.VX_SHADER_STAGE_COMPUTE != 0 {
 		out.SubgroupOps = uint32(o.subgroupOps)
 	}
 	if slices.Contains(out.Extensions, CooperativeMatrix) {
 		out.Matrices = p.matrices()
+	} else {
+		out.Cooperative = false
 	}
 	for i, b := range o.deviceUUID {
 		out.UUID[i] = byte(b)
@@ -183,33 +187,44 @@ const portability = "VK_KHR_portability_subset"
 // executables is the extension that tells what a compiler made of a pipeline.
 const executables = "VK_KHR_pipeline_executable_properties"
 
-// NewDevice creates a logical device with one queue of the family and no
-// feature beyond the base, except that with statistics its pipelines tell what
-// the compiler made of them, and with storage16 kernels may load and store 16-bit
-// elements of storage buffers, with int64 64-bit integers, and with address get the
-// addresses of buffers. A device that cannot refuses.
-func (p PhysicalDevice) NewDevice(family uint32, statistics, storage16, int64, address bool) (*Device, Result) {
+// Wants is what a device is opened with, beyond the base. A device that lacks some of
+// it refuses to be opened.
+type Wants struct {
+	Statistics   bool // pipelines tell what the compiler made of them
+	Storage16    bool // kernels load and store 16-bit elements of storage buffers
+	Int64        bool // and 64-bit integers
+	Address      bool // and get the addresses of buffers
+	Cooperative  bool // and multiply cooperative matrices, of float16 too
+	SubgroupSize bool // a pipeline may demand its subgroup size
+}
+
+// NewDevice creates a logical device with one queue of the family.
+func (p PhysicalDevice) NewDevice(family uint32, w Wants) (*Device, Result) {
 	var exts []string
 	var chain unsafe.Pointer
+	ask := func(want bool, link func(unsafe.Pointer) unsafe.Pointer) {
+		if want {
+			chain = link(chain)
+		}
+	}
 	if slices.Contains(p.extensions(), portability) {
 		exts = append(exts, portability+"\x00")
 	}
-	if statistics {
-		exts, chain = append(exts, executables+"\x00"), C.vx_statistics_chain(chain)
-		defer C.free(chain)
+	if w.Statistics {
+		exts = append(exts, executables+"\x00")
 	}
-	if storage16 {
-		chain = C.vx_storage16_chain(chain)
-		defer C.free(chain)
+	if w.Cooperative {
+		exts = append(exts, CooperativeMatrix+"\x00")
 	}
-	if int64 {
-		chain = C.vx_int64_chain(chain)
-		defer C.free(chain)
-	}
-	if address {
-		chain = C.vx_address_chain(chain)
-		defer C.free(chain)
-	}
+	ask(w.Statistics, func(c unsafe.Pointer) unsafe.Pointer { return C.vx_statistics_chain(c) })
+	ask(w.Storage16, func(c unsafe.Pointer) unsafe.Pointer { return C.vx_storage16_chain(c) })
+	ask(w.Int64, func(c unsafe.Pointer) unsafe.Pointer { return C.vx_int64_chain(c) })
+	ask(w.Address, func(c unsafe.Pointer) unsafe.Pointer { return C.vx_address_chain(c) })
+	ask(w.Cooperative, func(c unsafe.Pointer) unsafe.Pointer { return C.vx_matrix_chain(c) })
+	ask(w.Cooperative, func(c unsafe.Pointer) unsafe.Pointer { return C.vx_memory_model_chain(c) })
+	ask(w.Cooperative, func(c unsafe.Pointer) unsafe.Pointer { return C.vx_float16_chain(c) })
+	ask(w.SubgroupSize, func(c unsafe.Pointer) unsafe.Pointer { return C.vx_subgroup_size_chain(c) })
+	defer C.vx_chain_free(chain)
 	q := []vulkan.DeviceQueueCreateInfo{{SType: vulkan.StructureTypeDeviceQueueCreateInfo,
 		QueueFamilyIndex: family, QueueCount: 1, PQueuePriorities: []float32{1}}}
 	ci := vulkan.DeviceCreateInfo{SType: vulkan.StructureTypeDeviceCreateInfo, PNext: chain, QueueCreateInfoCount: 1, PQueueCreateInfos: q,
@@ -222,5 +237,5 @@ func (p PhysicalDevice) NewDevice(family uint32, statistics, storage16, int64, a
 	}
 	var queue vulkan.Queue
 	vulkan.GetDeviceQueue(h, family, 0, &queue)
-	return newDevice(p.inst, h, queue, address)
+	return newDevice(p.inst, h, queue, w.Address)
 }

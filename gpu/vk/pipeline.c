@@ -6,9 +6,10 @@
 
 enum { MAX_SPEC = 64, WRITES_PER_CALL = 64 };
 
-// Specialization constants are 32 bits each, with identifiers 0..nspec-1.
+// Specialization constants are 32 bits each, with identifiers 0..nspec-1. lanes is the
+// subgroup size to demand; 0 leaves it to the driver.
 VxResult vx_compute_pipeline(vx_dev *d, uint64_t cache, uint64_t module, uint64_t layout,
-                             const uint32_t *spec, uint32_t nspec, VxFlags flags, uint64_t *out) {
+                             const uint32_t *spec, uint32_t nspec, VxFlags flags, uint32_t lanes, uint64_t *out) {
     VxSpecializationMapEntry entry[MAX_SPEC];
     if (nspec > MAX_SPEC)
         return VX_ERROR_INITIALIZATION_FAILED;
@@ -17,6 +18,7 @@ VxResult vx_compute_pipeline(vx_dev *d, uint64_t cache, uint64_t module, uint64_
         entry[i] = e;
     }
     VxSpecializationInfo si = {nspec, entry, 4ull * nspec, spec};
+    VxRequiredSubgroupSize size = {VX_ST_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO, NULL, lanes};
     VxComputePipelineCreateInfo ci;
     memset(&ci, 0, sizeof ci);
     ci.sType = VX_ST_COMPUTE_PIPELINE_CREATE_INFO;
@@ -24,6 +26,7 @@ VxResult vx_compute_pipeline(vx_dev *d, uint64_t cache, uint64_t module, uint64_
     ci.layout = layout;
     ci.basePipelineIndex = -1;
     ci.stage.sType = VX_ST_PIPELINE_SHADER_STAGE_CREATE_INFO;
+    ci.stage.pNext = lanes ? &size : NULL;
     ci.stage.stage = VX_SHADER_STAGE_COMPUTE;
     ci.stage.module = module;
     ci.stage.pName = "main";

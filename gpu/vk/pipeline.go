@@ -119,15 +119,15 @@ const MaxSpec = 64
 
 // NewPipeline builds a compute pipeline of entry point main; spec holds the
 // specialization constants 0..len(spec)-1. With statistics the compiler counts
-// for Statistics.
-func (d *Device) NewPipeline(c PipelineCache, m ShaderModule, l PipelineLayout, spec []uint32, statistics bool) (Pipeline, Result) {
+// for Statistics. Unless lanes is 0, subgroups have so many.
+func (d *Device) NewPipeline(c PipelineCache, m ShaderModule, l PipelineLayout, spec []uint32, statistics bool, lanes uint32) (Pipeline, Result) {
 	var out C.uint64_t
 	var flags C.VxFlags
 	if statistics {
 		flags = C.VX_PIPELINE_CAPTURE_STATISTICS
 	}
 	r := C.vx_compute_pipeline(d.fn, C.uint64_t(bits(c)), C.uint64_t(bits(m)), C.uint64_t(bits(l)),
-		(*C.uint32_t)(unsafe.SliceData(spec)), C.uint32_t(len(spec)), flags, &out)
+		(*C.uint32_t)(unsafe.SliceData(spec)), C.uint32_t(len(spec)), flags, C.uint32_t(lanes), &out)
 	return handle[Pipeline](uint64(out)), made(pipelines, Result(r))
 }
 

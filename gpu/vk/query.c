@@ -64,12 +64,16 @@ static void features(PVX_GetPhysicalDevice2 get, void *pd, vx_info *o) {
     VxFloat16Int8Features fi = {0};
     VxIntDotFeatures dot = {0};
     VxBufferDeviceAddressFeatures ad = {0};
+    VxVulkanMemoryModelFeatures mm = {0};
+    VxCooperativeMatrixFeaturesKHR cm = {0};
     LINK(h, sc, VX_ST_PD_SUBGROUP_SIZE_CONTROL_FEATURES);
     LINK(h, s16, VX_ST_PD_16BIT_STORAGE_FEATURES);
     LINK(h, s8, VX_ST_PD_8BIT_STORAGE_FEATURES);
     LINK(h, fi, VX_ST_PD_FLOAT16_INT8_FEATURES);
     LINK(h, dot, VX_ST_PD_INT_DOT_FEATURES);
     LINK(h, ad, VX_ST_PD_BUFFER_DEVICE_ADDRESS_FEATURES);
+    LINK(h, mm, VX_ST_PD_VULKAN_MEMORY_MODEL_FEATURES);
+    LINK(h, cm, VX_ST_PD_COOPERATIVE_MATRIX_FEATURES_KHR);
     VxPhysicalDeviceFeatures2 q;
     memset(&q, 0, sizeof q);
     q.sType = VX_ST_PD_FEATURES_2;
@@ -85,6 +89,8 @@ static void features(PVX_GetPhysicalDevice2 get, void *pd, vx_info *o) {
     o->intDot = dot.shaderIntegerDotProduct;
     o->address = ad.bufferDeviceAddress;
     o->subgroupControl = sc.subgroupSizeControl;
+    o->memoryModel = mm.vulkanMemoryModel;
+    o->matrix = cm.cooperativeMatrix;
 }
 
 // A chain asks for a feature in VkDeviceCreateInfo. A device that cannot refuses.
@@ -102,7 +108,19 @@ static void features(PVX_GetPhysicalDevice2 get, void *pd, vx_info *o) {
 CHAIN(vx_storage16_chain, Vx16BitStorageFeatures, VX_ST_PD_16BIT_STORAGE_FEATURES, storageBuffer16BitAccess)
 CHAIN(vx_int64_chain, VxPhysicalDeviceFeatures2, VX_ST_PD_FEATURES_2, features.f[VX_F_SHADER_INT64])
 CHAIN(vx_address_chain, VxBufferDeviceAddressFeatures, VX_ST_PD_BUFFER_DEVICE_ADDRESS_FEATURES, bufferDeviceAddress)
+CHAIN(vx_float16_chain, VxFloat16Int8Features, VX_ST_PD_FLOAT16_INT8_FEATURES, shaderFloat16)
+CHAIN(vx_memory_model_chain, VxVulkanMemoryModelFeatures, VX_ST_PD_VULKAN_MEMORY_MODEL_FEATURES, vulkanMemoryModel)
+CHAIN(vx_matrix_chain, VxCooperativeMatrixFeaturesKHR, VX_ST_PD_COOPERATIVE_MATRIX_FEATURES_KHR, cooperativeMatrix)
+CHAIN(vx_subgroup_size_chain, VxSubgroupSizeControlFeatures, VX_ST_PD_SUBGROUP_SIZE_CONTROL_FEATURES, subgroupSizeControl)
 CHAIN(vx_statistics_chain, VxPipelineExecutableFeatures, VX_ST_PD_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES, pipelineExecutableInfo)
+
+void vx_chain_free(void *chain) {
+    while (chain) {
+        VxIDProperties *link = chain; // every link begins alike
+        chain = link->pNext;
+        free(link);
+    }
+}
 
 void vx_query(void *inst, void *pd, vx_info *o) {
     memset(o, 0, sizeof *o);

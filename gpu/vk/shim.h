@@ -11,7 +11,7 @@ typedef struct {
     char driverName[256], driverInfo[256];
     uint32_t driverID;
     uint32_t subgroupSize, subgroupStages, subgroupOps, subgroupMin, subgroupMax;
-    uint32_t float64, int64, int16, float16, int8, storage16, storage8, intDot, subgroupControl, address;
+    uint32_t float64, int64, int16, float16, int8, storage16, storage8, intDot, subgroupControl, address, memoryModel, matrix;
     uint64_t maxAllocation, maxBuffer;
 } vx_info;
 
@@ -95,11 +95,16 @@ const char *vx_dev_init(void *inst, void *dev, vx_dev *d);
 
 // query.c
 void vx_query(void *inst, void *pd, vx_info *out);
-// links of VkDeviceCreateInfo that ask for a feature; the caller's to free
+// links of VkDeviceCreateInfo that ask for a feature; vx_chain_free frees them all
 void *vx_storage16_chain(void *next);
 void *vx_int64_chain(void *next);
 void *vx_address_chain(void *next);
+void *vx_float16_chain(void *next);
+void *vx_memory_model_chain(void *next);
+void *vx_matrix_chain(void *next);
+void *vx_subgroup_size_chain(void *next);
 void *vx_statistics_chain(void *next);
+void vx_chain_free(void *chain);
 
 // list.c; the lists are the caller's to free
 vx_name *vx_layers(uint32_t *n);
@@ -122,7 +127,7 @@ VxResult vx_flush(vx_dev *d, int invalidate, uint64_t memory, uint64_t off, uint
 
 // pipeline.c
 VxResult vx_compute_pipeline(vx_dev *d, uint64_t cache, uint64_t module, uint64_t layout,
-                             const uint32_t *spec, uint32_t nspec, VxFlags flags, uint64_t *out);
+                             const uint32_t *spec, uint32_t nspec, VxFlags flags, uint32_t lanes, uint64_t *out);
 void vx_write_sets(vx_dev *d, const vx_write *w, uint32_t n);
 
 // debug.c
