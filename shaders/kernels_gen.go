@@ -2835,11 +2835,11 @@ var TileFwd = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "d49224b2e7cac65e775e4fb9597390d90a8f46d495df62c469e42deaaef73540",
-	Module:      "b8176a396f0430959cd62d3354bc774b0a4d4f6841c6717c4d14669895accba6",
+	Source:      "b1961245f93b69d06662ee23d4f1a6d265d94ad886c202d3ef9f1104d51d09e1",
+	Module:      "79ee4412acaa66b030b313775463c8f3ab5001cee88a618dfc591401f66a2073",
 	Half: []Form{
-		{Precision: FP16, SPIRV: tileFwdSPVFP16, Module: "1340bb925447a771fc68da83746c52b0e385fbae19edf5bfaed31b160e387be6"},
-		{Precision: BF16, SPIRV: tileFwdSPVBF16, Module: "7bfd52266b1f1396d1187d1531c9aa8535e98fc8806932bbd2f126ca7ee97255"},
+		{Precision: FP16, SPIRV: tileFwdSPVFP16, Module: "4f0f3f90b482f77248096e8ce02240cc6f7e49c1d475a9cb83982fd6e29f6996"},
+		{Precision: BF16, SPIRV: tileFwdSPVBF16, Module: "0ccc4c7fdb3ad645260e82e2c57b420050ab995b6f97fe265284e4da34e8b7e3"},
 	},
 }
 
@@ -2900,11 +2900,11 @@ var TileFwdAcc = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "5ed4789fd7887b27ac10a388edb18b9fe96d820fc2d33ab5cfc984860d1ce837",
-	Module:      "35f1fa96bd3301cef0faae0c67877c8af9629e9ee78ec25316ae08346432eecb",
+	Source:      "341aeea9967b6f4702f2522db9fe9bf5a0983924b44a4a4f677a6c2a21dae5ab",
+	Module:      "34392be3f2df15eb4646a8bb503cd51402b1884322b0c5884948254519884439",
 	Half: []Form{
-		{Precision: FP16, SPIRV: tileFwdAccSPVFP16, Module: "1efb27381e8c1b4eaed117cbebfee75fedb2ea52994d65d1025cfc2469d82c56"},
-		{Precision: BF16, SPIRV: tileFwdAccSPVBF16, Module: "3c9e201ca438221621eedabb9fcb349b4c6f282850209ae5e5451813134ac733"},
+		{Precision: FP16, SPIRV: tileFwdAccSPVFP16, Module: "b76de2b01e379e2c1cfb49afe88c0d8acf584bfa795750b1757fad8410a8a711"},
+		{Precision: BF16, SPIRV: tileFwdAccSPVBF16, Module: "d35a757c5af6259bb7431dec8535d326d4c0d1b833465dc2f2f775f7e0ed0613"},
 	},
 }
 
@@ -2964,11 +2964,11 @@ var TileGather = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "f8fa9898f70429dfc1b9f0d84677023a5ee0170251ae591d5c14b264a201f781",
-	Module:      "9a009d5e99e1cb2a147ae94d7e5d7864b04bb1503806f6aa3f3279301c17df23",
+	Source:      "ef13fbc82885c83c2c64f73cae3ceb841a5f154764c078114ce66cbf9d9dc0b8",
+	Module:      "9c53b9983ee4cca0f7073e4ea985b32a621ae649b24ba167f50f78e0f2200773",
 	Half: []Form{
-		{Precision: FP16, SPIRV: tileGatherSPVFP16, Module: "610d8725e8b856bcb3080b95961d7c36af0fc96703e403fcae50ab854d763ef1"},
-		{Precision: BF16, SPIRV: tileGatherSPVBF16, Module: "36099ce795d1c337664c00ddd76eb3ee9c6be733b66d246a95c61409e310b669"},
+		{Precision: FP16, SPIRV: tileGatherSPVFP16, Module: "f515b2db596056c6934bb28dd7b357b0c75270c65621ab2ba29d6b8948af6e4c"},
+		{Precision: BF16, SPIRV: tileGatherSPVBF16, Module: "ec7eba0d7d630b59080eb86438230ca1497ba61f42bb4b6cf0c7991f7d12d9f0"},
 	},
 }
 

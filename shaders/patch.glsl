@@ -27,6 +27,7 @@ layout(constant_id = 6) const bool POOL = false; // KS = 1: the mean of 2x2 pixe
 layout(constant_id = 7) const uint H = 32;      // height and width of what the pixels are counted in
 layout(constant_id = 8) const uint W = 32;
 layout(constant_id = 9) const uint ROWS = 10;   // KS = 3: rows of the patch
+#define FREE 10 // the next identifier of a constant
 
 const uint GU = LANES / GK;
 const uint KK = KS * KS;
@@ -34,6 +35,7 @@ const uint BK = GK * TK;
 const uint W1 = W + 1;
 const uint SEG = (W + TP - 1) / TP; // units of a row
 const uint PATCH = KS == 3 ? ROWS * W1 + 1 + TP : GU * (TP + 1);
+const uint SIDE = 1;                        // channels that an invocation loads
 const uint PER = LANES / CB;                // invocations that load a channel
 const uint LOADS = (PATCH + PER - 1) / PER; // elements that each of them loads
 const uint PITCH = BK / 4 + 1;              // of the weights, in vec4
@@ -42,6 +44,7 @@ const uint SUMS = 2 * BK * (GU + 1);        // floats for reductions: two of eac
 
 shared float patch_[CB * PATCH > SUMS ? CB * PATCH : SUMS];
 shared vec4 weights[CB * KK * PITCH];
+#define SCRATCH patch_ // floats for reductions
 
 float acc[TK * TP];    // [channel][pixel]
 float ahead[LOADS];    // the next elements of the patch
@@ -91,6 +94,19 @@ uint patch_place(uint e, uint n) {
     return e < PATCH && j < TP && at < n * H * W ? at : ~0u;
 }
 
+// count returns how many pixels of unit u there are, of n images whose pixels units
+// cut without a rest in a row.
+uint count(uint u, uint n) { return min(TP, n * H * W - min(pixel(u, 0), n * H * W)); }
+
+// channel returns channel o of this invocation among those of the workgroup.
+uint channel(uint o) { return kg * TK + o; }
+
+// patch_put puts element e of the channel that this invocation loads into the patch.
+void patch_put(uint e, float v[SIDE]) { patch_[lane / PER * PATCH + e] = v[0]; }
+
+// weight_put puts the weight from input i by a tap to output o into shared memory.
+void weight_put(uint i, uint tap, uint o, float v) { weights[(i * KK + tap) * PITCH + o / 4][o % 4] = v; }
+
 #include "patch_weights.glsl"
 
 // multiply adds the products of the patch and the weights.
@@ -114,4 +130,6 @@ void acc_clear() {
     [[unroll]] for (uint i = 0; i < TK * TP; i++)
         acc[i] = 0.0;
 }
+
+void acc_take() {} // acc holds the sums already
 #endif

@@ -1,7 +1,7 @@
 #ifndef PATCH_WEIGHTS_GLSL
 #define PATCH_WEIGHTS_GLSL
-// How the tile forms load weights; a part of patch.glsl. The includer declares the
-// buffer w of master weights.
+// How the tile and matrix forms load weights; a part of patch.glsl and matrix.glsl.
+// Their includers declare the buffer w of master weights.
 
 // weights_load loads the weights from CB input channels i to the BK outputs: those
 // of output o begin at base + o·row + i·step. Channels beyond the inputs or the
@@ -23,7 +23,7 @@ void weights_keep(bool turned) {
         uint e = n * LANES + lane, tap = e % KK, a = e / KK;
         uint i = turned ? a / BK : a % CB, o = turned ? a % BK : a / CB;
         if (e < CB * KK * BK)
-            weights[(i * KK + tap) * PITCH + o / 4][o % 4] = wahead[n];
+            weight_put(i, tap, o, wahead[n]);
     }
 }
 #endif

@@ -15,6 +15,8 @@
 
 #define Y_ACCESS writeonly
 #define BEFORE(at) 0.0
+layout(binding = 2) restrict readonly buffer Weights { float w[]; };
+#include "patch.glsl"
 #include "tile_fwd.glsl"
 
 void main() { run(); }

@@ -1,12 +1,11 @@
 #ifndef TILE_FWD_GLSL
 #define TILE_FWD_GLSL
-// The convolution of tile_fwd.comp and tile_fwd_acc.comp.
-layout(binding = 2) restrict readonly buffer Weights { float w[]; };
-#include "patch.glsl"
+// The convolution of the tile and the matrix forms. The includer declares the weights
+// and includes patch.glsl or matrix.glsl.
 
-layout(constant_id = 10) const bool ACT = true;    // batch norm and ReLU on load
-layout(constant_id = 11) const bool STATS = false; // leave the statistics of every tile
-layout(constant_id = 12) const bool TURNED = false; // taps run backwards: a data gradient
+layout(constant_id = FREE) const bool ACT = true;        // batch norm and ReLU on load
+layout(constant_id = FREE + 1) const bool STATS = false;  // leave the statistics of every tile
+layout(constant_id = FREE + 2) const bool TURNED = false; // taps run backwards: a data gradient
 
 layout(push_constant) uniform Push {
     View y;      // k planes
@@ -27,36 +26,45 @@ layout(binding = 1) restrict readonly buffer Links { uvec4 links[]; };
 layout(binding = 3) restrict Y_ACCESS buffer Y { MAP y[]; };
 layout(binding = 4) restrict writeonly buffer Tiles { vec2 tiles[]; };
 
-Link link; // of the channel that this invocation loads
+Link link[SIDE]; // of the channels that this invocation loads
 
-float activated(float v) { return ACT ? link_act(link, v) : v; }
+float activated(uint side, float v) { return ACT ? link_act(link[side], v) : v; }
 
 // load loads the elements of input channels from c0 on. With POOL they are
 // activated at once, since the mean comes after.
 void load(uint c0) {
-    uint c = c0 + lane / PER, at = 2 * (p.link + min(c, p.c - 1));
-    link = link_unpack(links[at], links[at + 1]);
+    uint c = c0 + lane / PER * SIDE;
+    [[unroll]] for (uint s = 0; s < SIDE; s++) {
+        uint at = 2 * (p.link + min(c + s, p.c - 1));
+        link[s] = link_unpack(links[at], links[at + 1]);
+    }
     inside = 0;
     [[unroll]] for (uint i = 0; i < LOADS; i++) {
-        uint q = c < p.c && lane < CB * PER ? patch_place(lane % PER + i * PER, p.n) : ~0u;
+        uint q = c < p.c && lane < CB / SIDE * PER ? patch_place(lane % PER + i * PER, p.n) : ~0u;
         inside |= q != ~0u ? 1u << i : 0u;
         q = q != ~0u ? q : 0;
-        if (POOL) {
-            uint a = link.plane + (q / (W * H) * p.h + 2 * (q / W % H)) * p.w + 2 * (q % W);
-            ahead[i] = 0.25 * ((activated(map_load(x[a])) + activated(map_load(x[a + 1]))) +
-                               (activated(map_load(x[a + p.w])) + activated(map_load(x[a + p.w + 1]))));
-        } else
-            ahead[i] = map_load(x[link.plane + q]);
+        [[unroll]] for (uint s = 0; s < SIDE; s++) {
+            if (POOL) {
+                uint a = link[s].plane + (q / (W * H) * p.h + 2 * (q / W % H)) * p.w + 2 * (q % W);
+                ahead[i * SIDE + s] = 0.25 * ((activated(s, map_load(x[a])) + activated(s, map_load(x[a + 1]))) +
+                                              (activated(s, map_load(x[a + p.w])) + activated(s, map_load(x[a + p.w + 1]))));
+            } else
+                ahead[i * SIDE + s] = map_load(x[link[s].plane + q]);
+        }
     }
 }
 
-// keep puts them into the patch.
-void keep() {
+// keep puts those of p.c - c0 channels into the patch.
+void keep(uint c0) {
+    uint left = p.c - c0 - min(lane / PER * SIDE, p.c - c0);
     [[unroll]] for (uint i = 0; i < LOADS; i++) {
-        uint e = lane % PER + i * PER;
-        float v = POOL ? ahead[i] : activated(ahead[i]);
-        if (e < PATCH && lane < CB * PER)
-            patch_[lane / PER * PATCH + e] = (inside >> i & 1u) != 0 ? v : 0.0;
+        float v[SIDE];
+        [[unroll]] for (uint s = 0; s < SIDE; s++) {
+            float z = POOL ? ahead[i * SIDE + s] : activated(s, ahead[i * SIDE + s]);
+            v[s] = (inside >> i & 1u) != 0 && s < left ? z : 0.0;
+        }
+        if (lane % PER + i * PER < PATCH && lane < CB / SIDE * PER)
+            patch_put(lane % PER + i * PER, v);
     }
 }
 
@@ -64,7 +72,7 @@ void keep() {
 void store(uint k0) {
     [[unroll]] for (uint o = 0; o < TK; o++)
         [[unroll]] for (uint j = 0; j < TP; j++) {
-            uint k = k0 + kg * TK + o;
+            uint k = k0 + channel(o);
             if (k < p.k && exists(unit, j, p.n)) {
                 uint to = px(p.y, k, pixel(unit, j));
                 acc[o * TP + j] = map_round(acc[o * TP + j] + BEFORE(to));
@@ -83,7 +91,7 @@ void run() {
     for (uint c0 = 0; c0 < p.c + CB; c0 += CB) { // loads channels from c0 on and multiplies those before
         if (c0 > 0) {
             barrier();
-            keep();
+            keep(c0 - CB);
             weights_keep(TURNED);
             barrier();
         }
@@ -94,6 +102,7 @@ void run() {
         if (c0 > 0)
             multiply();
     }
+    acc_take();
     store(k0);
     if (STATS)
         measure(k0, group, groups);

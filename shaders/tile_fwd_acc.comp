@@ -10,6 +10,8 @@
 
 #define Y_ACCESS
 #define BEFORE(at) map_load(y[at])
+layout(binding = 2) restrict readonly buffer Weights { float w[]; };
+#include "patch.glsl"
 #include "tile_fwd.glsl"
 
 void main() { run(); }
