@@ -29,6 +29,7 @@ type Traits struct {
 	Shared       uint32 // bytes of shared memory of a workgroup
 	Invocations  uint32 // of a workgroup
 	Addresses    bool   // shaders may have 64-bit integers and the addresses of buffers
+	Matrix       Matrix // what it multiplies at a time: no class needs it, but variants do
 }
 
 // profile is what the table says of a class: which devices it is for, what it

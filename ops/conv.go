@@ -70,11 +70,11 @@ type Conv struct {
 	partial *Block // sums of the weight gradient per split; nil if there is one split
 	split   splits
 	forms   struct{ forward, weights Variant }
-	quad    *quadConv // of the quad form of Forward
-	wgrad   quadWgrad // of the quad form of BackwardWeights
-	tiles   tileWgrad // of the tile forms of BackwardWeights
-	noTiles *Block    // of the tile forms of Forward
-	data    dataForm  // chosen when the data gradient is first asked for
+	quad    *quadConv  // of the quad form of Forward
+	wgrad   quadWgrad  // of the quad form of BackwardWeights
+	tiles   weightForm // of the tile and matrix forms of BackwardWeights
+	noTiles *Block     // of the tile and matrix forms of Forward
+	data    dataForm   // chosen when the data gradient is first asked for
 }
 
 // NewConv completes a convolution: it creates the workspace of the weight
@@ -137,7 +137,7 @@ func (o *Conv) choose() {
 	quads = quads && o.B.Block == nil && o.DB.Block == nil
 	bias := o.B.Block != nil || o.DB.Block != nil
 	o.forms.forward = o.Env.choose(o.task(ForwardRole), func(v Variant) bool {
-		_, tiles := o.Env.tile(v, ForwardRole, o.Geometry, o.X[0].Block, o.K())
+		_, tiles := o.Env.cut(v, ForwardRole, o.Geometry, o.X[0].Block, o.K())
 		return v == QuadForm && quads || tiles && !bias
 	})
 	switch o.forms.forward {
@@ -146,7 +146,7 @@ func (o *Conv) choose() {
 		o.quad = newQuadConv(o, shape)
 		o.measure()
 	default:
-		tile, _ := o.Env.tile(o.forms.forward, ForwardRole, o.Geometry, o.X[0].Block, o.K())
+		tile, _ := o.Env.cut(o.forms.forward, ForwardRole, o.Geometry, o.X[0].Block, o.K())
 		o.noTiles = noTiles(o.Label)
 		o.measureTiles(tile)
 	}
@@ -155,7 +155,7 @@ func (o *Conv) choose() {
 		return
 	}
 	o.forms.weights = o.Env.choose(o.task(WeightsRole), func(v Variant) bool {
-		_, tiles := o.tileWgrad(v)
+		_, tiles := o.weightForm(v)
 		return v == QuadForm && quads || tiles && !bias
 	})
 	switch o.forms.weights {
@@ -164,8 +164,8 @@ func (o *Conv) choose() {
 		o.wgrad = newQuadWgrad(o)
 		o.split = splits{n: o.wgrad.splits}
 	default:
-		o.tiles, _ = o.tileWgrad(o.forms.weights)
-		o.split = splits{n: o.tiles.splits}
+		o.tiles, _ = o.weightForm(o.forms.weights)
+		o.split = splits{n: o.tiles.count()}
 	}
 }
 

@@ -64,7 +64,7 @@ func (o *Conv) BackwardWeights() []Step {
 	case QuadForm:
 		steps = o.quadWeights(dst)
 	default:
-		steps = o.weightSteps(dst, o.tileWeightStep)
+		steps = o.weightSteps(dst, o.formStep)
 	}
 	if o.partial != nil {
 		steps = append(steps, o.reduceStep())
@@ -83,6 +83,11 @@ func (o *Conv) weightSteps(dst View, step func(x Planes, c0 uint32, dy View, k0 
 		}
 	}
 	return steps
+}
+
+// formStep is the step of a tile or matrix form.
+func (o *Conv) formStep(x Planes, c0 uint32, dy View, k0 uint32, dst View) Step {
+	return o.tiles.step(o, x, c0, dy, k0, dst)
 }
 
 // weightStep returns the gradients between input channels x, from c0 on, and

@@ -31,7 +31,7 @@ func newData(e *Env, label string, r Reader, dx View) dataForm {
 	quads = quads && !shape.pool
 	task := Task{Role: DataRole, Geometry: r.Geometry, N: x.N, H: x.H, W: x.W, C: dx.C(), K: r.DY.C()}
 	v := e.choose(task, func(v Variant) bool {
-		_, tiles := e.tile(v, DataRole, r.Geometry, x, dx.C())
+		_, tiles := e.cut(v, DataRole, r.Geometry, x, dx.C())
 		return v == QuadForm && quads || tiles
 	})
 	part := partData{plainData{}, Choice{task, v}}
@@ -43,7 +43,7 @@ func newData(e *Env, label string, r Reader, dx View) dataForm {
 		return part
 	}
 	t := &tileData{form: v, noTiles: noTiles(label), links: e.Tables.Add(label+"/dy_links", int(r.DY.C())*LinkWords)}
-	t.shape, _ = e.tile(v, DataRole, r.Geometry, x, dx.C())
+	t.shape, _ = e.cut(v, DataRole, r.Geometry, x, dx.C())
 	part.dataForm = t
 	return part
 }

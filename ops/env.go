@@ -8,6 +8,7 @@ type Env struct {
 	Range  uint64  // largest bound range in bytes; every device takes 128 MiB
 	Chunk  uint64  // bytes of a memory object of the plan: no bound range crosses a multiple of it; 0: there is one object
 	Class  Class   // which kernels to prefer
+	Matrix Matrix  // what the device multiplies at a time; zero: no matrices
 	Tuning Tuning  // variants that were named for some tasks, whatever the class prefers
 	Tables *Tables // where ops keep their constant tables
 

@@ -89,7 +89,7 @@ type batch struct {
 	form    Variant
 	task    Task        // that the form was chosen for
 	quad    *quadGather // of the quad form
-	shape   tileShape   // of the tile forms
+	shape   cutting     // of the tile and matrix forms
 }
 
 // entry is one reader's part of DY that can be bound: output channels [k0, k0+DY.C()).
@@ -207,7 +207,7 @@ func (o *Gather) choose(b *batch) {
 	b.task = t
 	shape, quads := o.Env.quads(b.Geometry, x)
 	b.form = o.Env.choose(t, func(v Variant) bool {
-		_, tiles := o.Env.tile(v, GatherRole, b.Geometry, x, o.X.C())
+		_, tiles := o.Env.cut(v, GatherRole, b.Geometry, x, o.X.C())
 		return v == QuadForm && quads || tiles
 	})
 	switch b.form {
@@ -217,7 +217,7 @@ func (o *Gather) choose(b *batch) {
 		b.quad = &quadGather{shape: shape, outs: outs}
 		b.groups = [3]uint32{b.quad.shape.groups(), 1, 1}
 	default:
-		b.shape, _ = o.Env.tile(b.form, GatherRole, b.Geometry, x, o.X.C())
+		b.shape, _ = o.Env.cut(b.form, GatherRole, b.Geometry, x, o.X.C())
 		b.groups = b.shape.groups(o.X.C())
 	}
 }

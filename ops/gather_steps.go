@@ -78,10 +78,10 @@ func (o *Gather) gatherStep(b *batch, es []entry, c0 uint32, run []View, first b
 	groups := b.groups
 	if b.form != PlainForm {
 		groups[1] = b.shape.groups(run[0].C())[1]
-		tile := shaders.TileGatherPush(push)
+		kernel, push := b.shape.gather(shaders.TileGatherPush(push))
 		s := Step{
-			Label: o.Label + "/tile_gather", Kernel: &shaders.TileGather, Form: b.form, Spec: b.shape.spec(), Shared: b.shape.shared(),
-			Args: []Planes{in[0], in[1], in[2], x, words, g, in[3]}, Push: &tile, Groups: groups,
+			Label: o.Label + "/" + kernel.Name, Kernel: kernel, Form: b.form, Spec: b.shape.spec(), Shared: b.shape.shared(), Lanes: b.shape.subgroup(),
+			Args: []Planes{in[0], in[1], in[2], x, words, g, in[3]}, Push: push, Groups: groups,
 		}
 		for _, e := range es {
 			s.MACs += b.dataMACs(x0, e.dy.Block, run[0].C(), e.dy.C())

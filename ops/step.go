@@ -19,6 +19,8 @@ type Step struct {
 	// default).
 	Form   Variant
 	Shared uint32
+	// Lanes is the size of the subgroups that Spec counts on; 0: any.
+	Lanes uint32
 	// Holds is what must keep its bytes until this step, though it does not read it:
 	// another step behind it may, where placement splits what an op reads.
 	Holds Planes

@@ -1,5 +1,31 @@
 package ops
 
+import "sparsevk/shaders"
+
+// A cutting is how a tile or matrix form cuts the work of forward, data gradient or
+// gather.
+type cutting interface {
+	groups(k uint32) [3]uint32 // workgroups for k channels: those over pixels along x and z
+	whole() bool               // the pixels of a workgroup follow each other in a plane
+	pixels() uint32            // of a workgroup
+	taps() uint32
+	spec() []uint32
+	shared() uint32
+	subgroup() uint32 // lanes that it counts on; 0: any
+	name() string     // that its kernels begin with
+	forward(p shaders.TileFwdPush, acc bool) (*shaders.Kernel, any)
+	gather(p shaders.TileGatherPush) (*shaders.Kernel, any)
+}
+
+// cut returns how the variant v cuts a task: see tile and matrix.
+func (e *Env) cut(v Variant, role Role, g Geometry, x *Block, k uint32) (cutting, bool) {
+	if s, ok := e.matrix(v, role, g, x, k); ok {
+		return s, true
+	}
+	s, ok := e.tile(v, role, g, x, k)
+	return s, ok
+}
+
 // A tiling is how the tile forms (shaders/patch.glsl) cut the work of one variant.
 type tiling struct {
 	name   Variant
@@ -158,3 +184,20 @@ func (s tileShape) spec() []uint32 {
 // whole reports whether the pixels of a workgroup follow each other in a plane, so
 // that its statistics are those of a tile.
 func (s tileShape) whole() bool { return s.ks == 1 || s.w%s.tp == 0 }
+
+func (s tileShape) pixels() uint32   { return s.gu * s.tp }
+func (s tileShape) taps() uint32     { return s.ks * s.ks }
+func (s tileShape) subgroup() uint32 { return 0 }
+func (s tileShape) name() string     { return "tile" }
+
+func (s tileShape) forward(p shaders.TileFwdPush, acc bool) (*shaders.Kernel, any) {
+	if acc {
+		q := shaders.TileFwdAccPush(p)
+		return &shaders.TileFwdAcc, &q
+	}
+	return &shaders.TileFwd, &p
+}
+
+func (s tileShape) gather(p shaders.TileGatherPush) (*shaders.Kernel, any) {
+	return &shaders.TileGather, &p
+}

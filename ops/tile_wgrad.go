@@ -14,6 +14,28 @@ var weightTilings = []weightTiling{
 	{"tile-32k", 256, 32 << 10},
 }
 
+// A weightForm is a tile or matrix form of a weight gradient, cut for a convolution.
+type weightForm interface {
+	// step returns the gradients between input channels x, from c0 on, and output
+	// channels dy, from k0 on.
+	step(o *Conv, x Planes, c0 uint32, dy View, k0 uint32, dst View) Step
+	count() uint32 // splits
+}
+
+// cuts is how the steps of a weight gradient are cut into splits.
+type cuts struct{ steps, splits uint32 } // steps of a split; splits
+
+func (c cuts) count() uint32 { return c.splits }
+
+// weightForm returns how the variant v cuts the weight gradient of o.
+func (o *Conv) weightForm(v Variant) (weightForm, bool) {
+	if q, ok := o.matrixWgrad(v); ok {
+		return &q, true
+	}
+	q, ok := o.tileWgrad(v)
+	return &q, ok
+}
+
 // tileWgrad is the tile form of a weight gradient (shaders/tile_wgrad.comp).
 type tileWgrad struct {
 	tk, tc, gk, gc uint32
@@ -21,7 +43,7 @@ type tileWgrad struct {
 	pool           bool
 	h, w           uint32 // of dy
 	pixels, rows   uint32 // of a step
-	steps, splits  uint32 // steps of a split, splits
+	cuts
 }
 
 const (
@@ -47,7 +69,7 @@ func (o *Conv) tileWgrad(v Variant) (q tileWgrad, ok bool) {
 		for q.gc = min(t.lanes/(q.gk*q.ks), ceilDiv(o.C(), q.tc)); q.gc > 0; q.gc-- {
 			q.gc = ceilDiv(evenly(o.C(), q.gc*q.tc), q.tc)
 			if q.fit(t.shared) {
-				q.cut(o)
+				q.cuts = o.cuts(o.Y.Block.Plane(), q.pixels, q.gc*q.tc, q.gk*q.tk)
 				return q, true
 			}
 		}
@@ -74,16 +96,17 @@ func (q *tileWgrad) fit(bytes uint32) bool {
 	return false
 }
 
-// cut cuts the steps into splits, by the extents only.
-func (q *tileWgrad) cut(o *Conv) {
-	plane := o.Y.Block.Plane()
-	steps := (plane + uint64(q.pixels) - 1) / uint64(q.pixels)
-	base := uint64(ceilDiv(o.C(), q.gc*q.tc)) * uint64(ceilDiv(o.K(), q.gk*q.tk))
+// cuts cuts the work of workgroups that make k output by c input channels, in steps of
+// so many of all pixels, by the extents only.
+func (o *Conv) cuts(plane uint64, pixels, c, k uint32) (q cuts) {
+	steps := (plane + uint64(pixels) - 1) / uint64(pixels)
+	base := uint64(ceilDiv(o.C(), c)) * uint64(ceilDiv(o.K(), k))
 	room := min(wgradPartial, o.Env.Range-Align) / (4 * uint64(o.weights()))
 	n := max((wgradGroups+base-1)/base, plane/tileWgradTerms)
 	n = max(1, min(n, steps, room, wgradSplits))
 	q.steps = uint32((steps + n - 1) / n)
 	q.splits = uint32((steps + uint64(q.steps) - 1) / uint64(q.steps))
+	return q
 }
 
 // shared returns the bytes of shared memory of a workgroup.
@@ -104,19 +127,26 @@ func (q *tileWgrad) atOnce() uint32 {
 	return gcd(4, q.pixels)
 }
 
-// tileWeightStep returns the gradients between input channels x, from c0 on, and
-// output channels dy, from k0 on.
-func (o *Conv) tileWeightStep(x Planes, c0 uint32, dy View, k0 uint32, dst View) Step {
-	q, in := &o.tiles, x[0].Block
-	dyp, dw, links, row := Planes{dy}, Planes{dst}, Planes{o.Links.All()}, o.C()*o.taps()
+func (q *tileWgrad) step(o *Conv, x Planes, c0 uint32, dy View, k0 uint32, dst View) Step {
+	push := o.wgradPush(x, c0, dy, k0, dst, q.steps)
+	s := o.wgradStep("/tile_wgrad", x, dy, dst)
+	s.Kernel, s.Push, s.Shared = &shaders.TileWgrad, &push, q.shared()
+	s.Spec = []uint32{q.gk * q.gc * q.ks, q.tk, q.tc, q.gk, q.gc, q.ks, flag(q.pool), q.h, q.w, q.pixels, q.rows, q.atOnce(), flag(o.Act)}
+	s.Groups = [3]uint32{ceilDiv(x.C(), q.gc*q.tc), ceilDiv(dy.C(), q.gk*q.tk), q.splits}
+	return s
+}
+
+// wgradPush returns the push constants of a step of a weightForm.
+func (o *Conv) wgradPush(x Planes, c0 uint32, dy View, k0 uint32, dst View, steps uint32) shaders.TileWgradPush {
+	dyp, dw, links, row, in := Planes{dy}, Planes{dst}, Planes{o.Links.All()}, o.C()*o.taps(), x[0].Block
+	return shaders.TileWgradPush{DY: push(dyp, dy), K: dy.C(), C: x.C(), Link: links.Base(links[0])/LinkWords + c0, Steps: steps,
+		Row: row, Dst: dw.Base(dst) + k0*row + c0*o.taps(), Split: o.weights(), N: in.N, H: in.H, W: in.W}
+}
+
+// wgradStep returns what the steps of all weightForms have.
+func (o *Conv) wgradStep(name string, x Planes, dy, dst View) Step {
 	return Step{
-		Label: o.Label + "/tile_wgrad", Kernel: &shaders.TileWgrad, Form: o.forms.weights,
-		Spec: []uint32{q.gk * q.gc * q.ks, q.tk, q.tc, q.gk, q.gc, q.ks, flag(q.pool), q.h, q.w, q.pixels, q.rows, q.atOnce(), flag(o.Act)},
-		Args: []Planes{x, links, dyp, dw},
-		Push: &shaders.TileWgradPush{DY: push(dyp, dy), K: dy.C(), C: x.C(), Link: links.Base(links[0])/LinkWords + c0, Steps: q.steps,
-			Row: row, Dst: dw.Base(dst) + k0*row + c0*o.taps(), Split: o.weights(), N: in.N, H: in.H, W: in.W},
-		Shared: q.shared(),
-		Groups: [3]uint32{ceilDiv(x.C(), q.gc*q.tc), ceilDiv(dy.C(), q.gk*q.tk), q.splits},
-		MACs:   dy.Elems() * uint64(x.C()) * uint64(o.taps()),
+		Label: o.Label + name, Form: o.forms.weights, Args: []Planes{x, {o.Links.All()}, {dy}, {dst}},
+		MACs: dy.Elems() * uint64(x.C()) * uint64(o.taps()),
 	}
 }

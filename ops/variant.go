@@ -16,6 +16,10 @@ const (
 	QuadForm  Variant = "quad"  // see Quad
 )
 
+// Rounds reports whether v rounds what it multiplies to float16: the activated input,
+// and the weights.
+func (v Variant) Rounds() bool { return strings.HasPrefix(string(v), "matrix-") }
+
 // A Role is what kernels of a convolution do.
 type Role string
 
@@ -158,9 +162,12 @@ func Variants(r Role) []Variant {
 		for _, t := range weightTilings {
 			all = append(all, t.name)
 		}
-		return all
+		return append(all, matrixWeights)
 	}
 	for _, t := range tilings {
+		all = append(all, t.name)
+	}
+	for _, t := range matrixTilings {
 		all = append(all, t.name)
 	}
 	return all

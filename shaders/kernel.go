@@ -63,6 +63,8 @@ type Kernel struct {
 	SharedBytes uint32
 	// Subgroup is true if the kernel uses subgroup operations.
 	Subgroup bool
+	// Matrix is true if the kernel multiplies cooperative matrices.
+	Matrix bool
 	// Push is a nil pointer to the kernel's push struct, whose type every
 	// step must use; nil if the kernel has no push constants.
 	Push any
@@ -70,7 +72,7 @@ type Kernel struct {
 	// includes, and of SPIRV. The tests compare them with the files.
 	Source, Module string
 	// Half is the code for maps of the 16-bit precisions; nil if the kernel touches
-	// no map. In is how to get at it.
+	// no map, or those of Precision alone. In is how to get at it.
 	Half []Form
 	// Precision is that of the maps that SPIRV takes.
 	Precision Precision

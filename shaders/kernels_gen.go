@@ -35,6 +35,10 @@ var All = []*Kernel{
 	&LinearBwdWeights,
 	&LinearFwd,
 	&Links,
+	&MatrixFwd,
+	&MatrixFwdAcc,
+	&MatrixGather,
+	&MatrixWgrad,
 	&NormMerge,
 	&NormTile,
 	&PoolAvgBwd,
@@ -1403,6 +1407,255 @@ type LinksPush struct {
 	C     uint32
 	Gamma uint32
 	Beta  uint32
+}
+
+// -- kernel matrix_fwd
+
+//go:embed spv/matrix_fwd.spv
+var matrixFwdSPV []byte
+
+// MatrixFwd is matrix_fwd.comp.
+var MatrixFwd = Kernel{
+	Name:  "matrix_fwd",
+	SPIRV: matrixFwdSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "links", Type: Storage, Access: Read},
+		{Name: "w", Type: Storage, Access: Read},
+		{Name: "y", Type: Storage, Access: Write, Map: true},
+		{Name: "tiles", Type: Storage, Access: Write},
+	},
+	PushBytes: 48,
+	Push:      (*MatrixFwdPush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x80},
+		{Name: "SUB", Default: 0x20},
+		{Name: "TM", Default: 0x10},
+		{Name: "TN", Default: 0x10},
+		{Name: "TD", Default: 0x10},
+		{Name: "CB", Default: 0x10},
+		{Name: "PAD", Default: 0x8},
+		{Name: "KS", Default: 0x1},
+		{Name: "POOL", Default: 0x0},
+		{Name: "H", Default: 0x20},
+		{Name: "W", Default: 0x20},
+		{Name: "PATCH", Default: 0x40},
+		{Name: "FLAT", Default: 0x0},
+		{Name: "FM", Default: 0x1},
+		{Name: "TK", Default: 0x1},
+		{Name: "ACT", Default: 0x1},
+		{Name: "STATS", Default: 0x0},
+		{Name: "TURNED", Default: 0x0},
+	},
+	Local:       [3]uint32{128, 1, 1},
+	LocalID:     [3]int{0, -1, -1},
+	SharedBytes: 8192,
+	Subgroup:    true,
+	Matrix:      true,
+	Precision:   FP16,
+	Source:      "4724d2ea0b26073f00b3d4ff71f4ef0b8fef7ca3f9513b782f8dbe24ab06bfbe",
+	Module:      "0f51f3689c6821c0ce4d3ee233ea569429aa1e162cc17ac446da332fed164e35",
+}
+
+// MatrixFwdPush holds the push constants of matrix_fwd.comp.
+type MatrixFwdPush struct {
+	Y     View
+	K     uint32
+	C     uint32
+	Link  uint32
+	WBase uint32
+	WOut  uint32
+	WIn   uint32
+	N     uint32
+	H     uint32
+	W     uint32
+	Tiles uint32
+}
+
+// -- kernel matrix_fwd_acc
+
+//go:embed spv/matrix_fwd_acc.spv
+var matrixFwdAccSPV []byte
+
+// MatrixFwdAcc is matrix_fwd_acc.comp.
+var MatrixFwdAcc = Kernel{
+	Name:  "matrix_fwd_acc",
+	SPIRV: matrixFwdAccSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "links", Type: Storage, Access: Read},
+		{Name: "w", Type: Storage, Access: Read},
+		{Name: "y", Type: Storage, Access: ReadWrite, Map: true},
+		{Name: "tiles", Type: Storage, Access: Write},
+	},
+	PushBytes: 48,
+	Push:      (*MatrixFwdAccPush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x80},
+		{Name: "SUB", Default: 0x20},
+		{Name: "TM", Default: 0x10},
+		{Name: "TN", Default: 0x10},
+		{Name: "TD", Default: 0x10},
+		{Name: "CB", Default: 0x10},
+		{Name: "PAD", Default: 0x8},
+		{Name: "KS", Default: 0x1},
+		{Name: "POOL", Default: 0x0},
+		{Name: "H", Default: 0x20},
+		{Name: "W", Default: 0x20},
+		{Name: "PATCH", Default: 0x40},
+		{Name: "FLAT", Default: 0x0},
+		{Name: "FM", Default: 0x1},
+		{Name: "TK", Default: 0x1},
+		{Name: "ACT", Default: 0x1},
+		{Name: "STATS", Default: 0x0},
+		{Name: "TURNED", Default: 0x0},
+	},
+	Local:       [3]uint32{128, 1, 1},
+	LocalID:     [3]int{0, -1, -1},
+	SharedBytes: 8192,
+	Subgroup:    true,
+	Matrix:      true,
+	Precision:   FP16,
+	Source:      "5eb5255b5a50ec08225eafc56b658d57fb07865a15e6934a5d409a780e7e45b2",
+	Module:      "9e9bf515dbf44230b3329267bd139f0bc205462fe48a074927bdd125a033f262",
+}
+
+// MatrixFwdAccPush holds the push constants of matrix_fwd_acc.comp.
+type MatrixFwdAccPush struct {
+	Y     View
+	K     uint32
+	C     uint32
+	Link  uint32
+	WBase uint32
+	WOut  uint32
+	WIn   uint32
+	N     uint32
+	H     uint32
+	W     uint32
+	Tiles uint32
+}
+
+// -- kernel matrix_gather
+
+//go:embed spv/matrix_gather.spv
+var matrixGatherSPV []byte
+
+// MatrixGather is matrix_gather.comp.
+var MatrixGather = Kernel{
+	Name:  "matrix_gather",
+	SPIRV: matrixGatherSPV,
+	Bindings: []Binding{
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
+		{Name: "w", Type: Storage, Access: Read},
+		{Name: "links", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "table", Type: Storage, Access: Read},
+		{Name: "g", Type: Storage, Access: ReadWrite},
+		{Name: "partial", Type: Storage, Access: Write},
+	},
+	PushBytes: 52,
+	Push:      (*MatrixGatherPush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x80},
+		{Name: "SUB", Default: 0x20},
+		{Name: "TM", Default: 0x10},
+		{Name: "TN", Default: 0x10},
+		{Name: "TD", Default: 0x10},
+		{Name: "CB", Default: 0x10},
+		{Name: "PAD", Default: 0x8},
+		{Name: "KS", Default: 0x1},
+		{Name: "POOL", Default: 0x0},
+		{Name: "H", Default: 0x20},
+		{Name: "W", Default: 0x20},
+		{Name: "PATCH", Default: 0x40},
+		{Name: "FLAT", Default: 0x0},
+		{Name: "FM", Default: 0x1},
+		{Name: "TK", Default: 0x1},
+	},
+	Local:       [3]uint32{128, 1, 1},
+	LocalID:     [3]int{0, -1, -1},
+	SharedBytes: 8192,
+	Subgroup:    true,
+	Matrix:      true,
+	Precision:   FP16,
+	Source:      "a80272effe40a55dc151c881a8a397bb4074305bed17c36b631617f10009d435",
+	Module:      "6b287762e07fb7f9760052f71b89a8e2dee8143c8903661b001e5f0077c2deee",
+}
+
+// MatrixGatherPush holds the push constants of matrix_gather.comp.
+type MatrixGatherPush struct {
+	X       View
+	G       View
+	C       uint32
+	Table   uint32
+	Readers uint32
+	Add     uint32
+	N       uint32
+	H       uint32
+	W       uint32
+	P       uint32
+	Q       uint32
+}
+
+// -- kernel matrix_wgrad
+
+//go:embed spv/matrix_wgrad.spv
+var matrixWgradSPV []byte
+
+// MatrixWgrad is matrix_wgrad.comp.
+var MatrixWgrad = Kernel{
+	Name:  "matrix_wgrad",
+	SPIRV: matrixWgradSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "links", Type: Storage, Access: Read},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
+		{Name: "dst", Type: Storage, Access: Write},
+	},
+	PushBytes: 48,
+	Push:      (*MatrixWgradPush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x80},
+		{Name: "SUB", Default: 0x20},
+		{Name: "TM", Default: 0x10},
+		{Name: "TN", Default: 0x10},
+		{Name: "TD", Default: 0x10},
+		{Name: "CB", Default: 0x10},
+		{Name: "PAD", Default: 0x8},
+		{Name: "KS", Default: 0x1},
+		{Name: "POOL", Default: 0x0},
+		{Name: "H", Default: 0x20},
+		{Name: "W", Default: 0x20},
+		{Name: "PATCH", Default: 0x40},
+		{Name: "FLAT", Default: 0x0},
+		{Name: "FK", Default: 0x1},
+		{Name: "ITEMS", Default: 0x1},
+		{Name: "BP", Default: 0x40},
+		{Name: "ACT", Default: 0x1},
+	},
+	Local:       [3]uint32{128, 1, 1},
+	LocalID:     [3]int{0, -1, -1},
+	SharedBytes: 9984,
+	Subgroup:    true,
+	Matrix:      true,
+	Precision:   FP16,
+	Source:      "1ee1ff61fa0c6371b8693a0425d6d7cb4b0585ac9b96b5508507e88399790ef0",
+	Module:      "e0ea835682c7e69af88e9f0f88ca538f47e05854d3f7b42e6173222a4a08339a",
+}
+
+// MatrixWgradPush holds the push constants of matrix_wgrad.comp.
+type MatrixWgradPush struct {
+	DY    View
+	K     uint32
+	C     uint32
+	Link  uint32
+	Steps uint32
+	Row   uint32
+	Dst   uint32
+	Split uint32
+	N     uint32
+	H     uint32
+	W     uint32
 }
 
 // -- kernel norm_merge
@@ -2835,7 +3088,7 @@ var TileFwd = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "b1961245f93b69d06662ee23d4f1a6d265d94ad886c202d3ef9f1104d51d09e1",
+	Source:      "f3df4a259249516d02110f75e3c729beda310a4d19015186800a084808cc48b5",
 	Module:      "79ee4412acaa66b030b313775463c8f3ab5001cee88a618dfc591401f66a2073",
 	Half: []Form{
 		{Precision: FP16, SPIRV: tileFwdSPVFP16, Module: "4f0f3f90b482f77248096e8ce02240cc6f7e49c1d475a9cb83982fd6e29f6996"},
@@ -2900,7 +3153,7 @@ var TileFwdAcc = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "341aeea9967b6f4702f2522db9fe9bf5a0983924b44a4a4f677a6c2a21dae5ab",
+	Source:      "1666561886941913ea91694eb20d6a8d0348ee4eabc609a864a9f7d1e166d33f",
 	Module:      "34392be3f2df15eb4646a8bb503cd51402b1884322b0c5884948254519884439",
 	Half: []Form{
 		{Precision: FP16, SPIRV: tileFwdAccSPVFP16, Module: "b76de2b01e379e2c1cfb49afe88c0d8acf584bfa795750b1757fad8410a8a711"},
@@ -2964,7 +3217,7 @@ var TileGather = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "ef13fbc82885c83c2c64f73cae3ceb841a5f154764c078114ce66cbf9d9dc0b8",
+	Source:      "d4b328d3c97fed199652055b73158d5af6a64d290c0966ef8ccd4b1dd23730ad",
 	Module:      "9c53b9983ee4cca0f7073e4ea985b32a621ae649b24ba167f50f78e0f2200773",
 	Half: []Form{
 		{Precision: FP16, SPIRV: tileGatherSPVFP16, Module: "f515b2db596056c6934bb28dd7b357b0c75270c65621ab2ba29d6b8948af6e4c"},

@@ -1,7 +1,7 @@
 #ifndef PATCH_WEIGHTS_GLSL
 #define PATCH_WEIGHTS_GLSL
-// How the tile and matrix forms load weights; a part of patch.glsl and matrix.glsl.
-// Their includers declare the buffer w of master weights.
+// How the tile and matrix forms load weights; a part of patch.glsl and
+// matrix_patch.glsl. Their includers declare the buffer w of master weights.
 
 // weights_load loads the weights from CB input channels i to the BK outputs: those
 // of output o begin at base + o·row + i·step. Channels beyond the inputs or the

@@ -1,7 +1,7 @@
 #ifndef TILE_FWD_GLSL
 #define TILE_FWD_GLSL
 // The convolution of the tile and the matrix forms. The includer declares the weights
-// and includes patch.glsl or matrix.glsl.
+// and includes patch.glsl or matrix_patch.glsl.
 
 layout(constant_id = FREE) const bool ACT = true;        // batch norm and ReLU on load
 layout(constant_id = FREE + 1) const bool STATS = false;  // leave the statistics of every tile

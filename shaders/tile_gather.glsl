@@ -1,7 +1,7 @@
 #ifndef TILE_GATHER_GLSL
 #define TILE_GATHER_GLSL
 // The gather of the tile and the matrix forms. The includer declares the weights and
-// includes patch.glsl or matrix.glsl.
+// includes patch.glsl or matrix_patch.glsl.
 layout(push_constant) uniform Push {
     View x;       // c planes: the map
     View g;       // c planes

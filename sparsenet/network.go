@@ -55,7 +55,10 @@ type Options struct {
 	// Class says which kernels to take; it is a part of the plan, which no device
 	// changes by itself. For sets what suits a device. The default, ops.Plain, runs on
 	// every device.
-	Class  ops.Class
+	Class ops.Class
+	// Matrix is what the device multiplies at a time, for kernels of float16 maps that
+	// can use it. It is a part of the plan like Class, and For sets it too.
+	Matrix ops.Matrix
 	Tuning ops.Tuning // variants of kernels for some shapes, whatever the class prefers
 	// WideEval: also an evaluation of several batches at once, in bytes that there are
 	// anyway, see Network.EvalBatch.
@@ -203,7 +206,7 @@ func layOut(g *Graph, o Options, batches int) (*Network, error) {
 	if err := n.checkPlanes(); err != nil {
 		return nil, err
 	}
-	n.env = &ops.Env{Range: o.Range, Chunk: o.Chunk, Class: o.Class, Tuning: o.Tuning, Tables: &ops.Tables{}}
+	n.env = &ops.Env{Range: o.Range, Chunk: o.Chunk, Class: o.Class, Matrix: o.Matrix, Tuning: o.Tuning, Tables: &ops.Tables{}}
 	var err error
 	if n.regions, err = newRegions(g, &o); err != nil {
 		return nil, err

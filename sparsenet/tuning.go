@@ -18,7 +18,8 @@ import (
 // A plan for one device and for another may differ in what it takes, if their
 // classes do.
 func (o Options) For(dev *gpu.Device) Options {
-	o.Class, o.Limit = ops.ClassOf(record.Traits(dev)), deviceBytes(dev.Info().Heaps)
+	traits := record.Traits(dev)
+	o.Class, o.Matrix, o.Limit = ops.ClassOf(traits), traits.Matrix, deviceBytes(dev.Info().Heaps)
 	return o
 }
 

@@ -7,6 +7,12 @@
 // precision too, to spv/name.fp16.spv and spv/name.bf16.spv, and what may differ
 // is the size of the elements of some bindings.
 //
+// A shader that includes matrix.glsl multiplies cooperative matrices, which the
+// pinned glslc does not know. It is compiled by a newer glslang, whose folder is
+// $SPARSEVK_GLSLANG or what tools/setup.sh glslang prints, for float16 maps alone.
+// Where that compiler is missing, such shaders keep what they have, unless they
+// changed: that is an error.
+//
 // All errors are reported together. A kernel that does not compile keeps its
 // previous code, so that others can go on; its hash stays the old one, and the
 // tests of package shaders call it stale. Only changed files are written.
@@ -40,8 +46,11 @@ import (
 	"sparsevk/shaders/spirv"
 )
 
-// pinned is the compiler that made the committed SPIR-V: Debian 12's glslc.
-const pinned = "shaderc 2023.2"
+// The compilers that made the committed SPIR-V: Debian 12's glslc, and PyPI's glslang.
+const (
+	pinned       = "shaderc 2023.2"
+	pinnedMatrix = "Glslang Version: 11:13.1.1"
+)
 
 func main() {
 	dir := flag.String("dir", "", "folder of the .comp files; the default is the current one, or shaders below it")
@@ -74,6 +83,10 @@ func run(dir string, anyCompiler bool) error {
 		return fmt.Errorf("compile_shaders: no .comp files in %s", dir)
 	}
 	slices.Sort(files)
+	old, err := os.ReadFile(filepath.Join(dir, "kernels_gen.go"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	kernels := make([]spirv.Kernel, len(files))
 	errs := make([]error, len(files))
 	var g errgroup.Group
@@ -81,7 +94,7 @@ func run(dir string, anyCompiler bool) error {
 	for i, f := range files {
 		g.Go(func() error {
 			k := spirv.Kernel{Name: strings.TrimSuffix(filepath.Base(f), ".comp")}
-			if err := build(dir, &k); err != nil {
+			if err := build(dir, &k, old); err != nil {
 				errs[i], k.Info = fmt.Errorf("%s: %w", f, err), nil
 			}
 			kernels[i] = k
@@ -89,10 +102,6 @@ func run(dir string, anyCompiler bool) error {
 		})
 	}
 	_ = g.Wait()
-	old, err := os.ReadFile(filepath.Join(dir, "kernels_gen.go"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	src, err := spirv.Generate("tools/compile_shaders.go with glslc from "+version, kernels, old)
 	if err != nil {
 		return errors.Join(append(errs, err)...)
@@ -129,13 +138,18 @@ func lock(dir string) (unlock func(), err error) {
 	return func() { _ = l.Unlock() }, nil
 }
 
-// build fills k in from its GLSL.
-func build(dir string, k *spirv.Kernel) error {
+// build fills k in from its GLSL; old is the generated file so far.
+func build(dir string, k *spirv.Kernel, old []byte) error {
 	var err error
 	if k.Source, err = spirv.HashSource(os.DirFS(dir), k.Name+".comp"); err != nil {
 		return err
 	}
-	if k.Code, k.Info, err = modules(dir, k.Name, ""); err != nil {
+	if matrix, err := spirv.Includes(os.DirFS(dir), k.Name+".comp", matrixInclude); err != nil {
+		return err
+	} else if matrix {
+		return buildMatrix(dir, k, bytes.Contains(old, []byte(k.Source)))
+	}
+	if k.Code, k.Info, err = modules(compile, dir, k.Name, ""); err != nil {
 		return err
 	}
 	maps, err := spirv.Includes(os.DirFS(dir), k.Name+".comp", mapInclude)
@@ -144,7 +158,7 @@ func build(dir string, k *spirv.Kernel) error {
 	}
 	for _, define := range []string{"FP16", "BF16"} {
 		f := spirv.Form{Precision: strings.ToLower(define)}
-		if f.Code, f.Info, err = modules(dir, k.Name, define); err == nil {
+		if f.Code, f.Info, err = modules(compile, dir, k.Name, define); err == nil {
 			err = checkForm(k.Info, f.Info)
 		}
 		if err != nil {
@@ -155,12 +169,75 @@ func build(dir string, k *spirv.Kernel) error {
 	return nil
 }
 
-// mapInclude is the file that a shader includes to touch maps.
-const mapInclude = "map.glsl"
+// The files that a shader includes to touch maps, and to multiply matrices.
+const (
+	mapInclude    = "map.glsl"
+	matrixInclude = "matrix.glsl"
+)
+
+// buildMatrix fills k in, a shader for float16 maps alone. With same set, its source
+// is what it was.
+func buildMatrix(dir string, k *spirv.Kernel, same bool) error {
+	folder, err := glslang(dir)
+	if err != nil {
+		if same {
+			return nil
+		}
+		return err
+	}
+	compile := func(dir, name, level, define string) ([]byte, error) { return compileMatrix(folder, dir, name, level, define) }
+	k.Precision = "fp16"
+	k.Code, k.Info, err = modules(compile, dir, k.Name, "FP16")
+	return err
+}
+
+// glslang returns the folder of the compiler for cooperative matrices.
+func glslang(dir string) (string, error) {
+	folder := os.Getenv("SPARSEVK_GLSLANG")
+	if folder == "" {
+		out, err := exec.Command("bash", filepath.Join(dir, "..", "tools", "setup.sh"), "glslang").Output()
+		if folder = strings.TrimSpace(string(out)); err != nil || folder == "" {
+			return "", errors.New("compile_shaders: no compiler for cooperative matrices: tools/setup.sh ci installs it")
+		}
+	}
+	out, err := tool(folder, "glslang", "--version").Output()
+	if line, _, _ := strings.Cut(string(out), "\n"); err != nil || strings.TrimSpace(line) != pinnedMatrix {
+		return "", fmt.Errorf("compile_shaders: %s/bin/glslang says %q (%v), but the committed SPIR-V is made by %q", folder, line, err, pinnedMatrix)
+	}
+	return folder, nil
+}
+
+// tool is a command of the folder of glslang, which has its libraries.
+func tool(folder, name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(folder, "bin", name), args...)
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(folder, "lib"))
+	return cmd
+}
+
+// compileMatrix is compile by glslang; the optimizer is a tool of its own there.
+func compileMatrix(folder, dir, name, level, define string) ([]byte, error) {
+	tmp, err := os.MkdirTemp("", "compile_shaders")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(tmp)
+	made := filepath.Join(tmp, "made.spv")
+	cmds := []*exec.Cmd{tool(folder, "glslang", "-V", "--quiet", "--target-env", "vulkan1.1", "-D"+define, "-o", made, name+".comp")}
+	if level != "-O0" {
+		cmds = append(cmds, tool(folder, "spirv-opt", level, "--strip-debug", made, "-o", made))
+	}
+	for _, cmd := range cmds {
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%s %s: %w\n%s", filepath.Base(cmd.Path), level, err, bytes.TrimSpace(out))
+		}
+	}
+	return os.ReadFile(made)
+}
 
 // modules returns the optimized module of a shader, and the interface of the
-// unoptimized one, with or without a define.
-func modules(dir, name, define string) ([]byte, *spirv.Module, error) {
+// unoptimized one, with or without a define, as compile makes them.
+func modules(compile func(dir, name, level, define string) ([]byte, error), dir, name, define string) ([]byte, *spirv.Module, error) {
 	named, err := compile(dir, name, "-O0", define)
 	if err != nil {
 		return nil, nil, err

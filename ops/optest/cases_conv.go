@@ -85,9 +85,18 @@ type convOptions struct {
 	limit     uint64
 	act, bias bool
 	class     ops.Class
-	measure   bool        // leave the statistics of y
-	many      bool        // read several views, out of order and from two blocks
-	form      ops.Variant // the variant of every kernel that has it; empty: what the class takes
+	measure   bool          // leave the statistics of y
+	many      bool          // read several views, out of order and from two blocks
+	form      ops.Variant   // the variant of every kernel that has it; empty: what the class takes
+	precision ops.Precision // of the maps, for forms that it is a condition of
+	matrix    ops.Matrix    // what the device multiplies
+}
+
+// env returns the Env of a case.
+func (o convOptions) env() *ops.Env {
+	env := forced(classOf(o.class, o.limit), o.form)
+	env.Matrix = o.matrix
+	return env
 }
 
 func (o convOptions) String() string {
@@ -149,10 +158,13 @@ func newConv(s convShape, o convOptions) *convRun {
 	x, blocks := s.views(o.many)
 	p, q := s.g.Out(s.h, s.w)
 	y, dy := NewBlock("y", s.k, s.n, p, q), NewBlock("dy", s.k, s.n, p, q)
+	for _, b := range append(blocks, y, dy) {
+		b.Precision = o.precision
+	}
 	w := NewBlock("w", s.k*s.c*s.g.R*s.g.S, 1, 1, 1)
 	run.dw, run.db = like("dw", w), vector("db", s.k)
 	run.w, run.dy = ref.Random(r.Rand, s.k, s.c, s.g.R, s.g.S), r.normal(dy)
-	conv := ops.Conv{Env: forced(classOf(o.class, o.limit), o.form), Label: "conv", Geometry: geometry(s.g), Act: o.act, Measure: o.measure, X: x,
+	conv := ops.Conv{Env: o.env(), Label: "conv", Geometry: geometry(s.g), Act: o.act, Measure: o.measure, X: x,
 		W: w.All(), Y: y.All(), DY: dy.All(), DW: run.dw.All()}
 	values := map[*ops.Block]*ref.Tensor{}
 	for _, b := range blocks {

@@ -49,7 +49,7 @@ func plainGather(seed uint64, s [4]int, limit uint64, readers ...gatherReader) C
 
 // gatherIn is a gather in env, with all that it leaves.
 func gatherIn(env *ops.Env, seed uint64, s [4]int, readers []gatherReader) Case {
-	c, made, want, plus := gatherCase(seed, s, env, readers)
+	c, made, want, plus := gatherCase(seed, s, env, ops.FP32, readers)
 	c.Out = nearGather(made, want, plus)
 	return c
 }
@@ -69,17 +69,18 @@ func nearGather(o *ops.Gather, want ref.Gathered, plus *ops.Block) []Want {
 }
 
 // gatherCase returns a case without outputs, the op, what it must give, and the
-// block behind its Plus.
-func gatherCase(seed uint64, s [4]int, env *ops.Env, readers []gatherReader) (Case, *ops.Gather, ref.Gathered, *ops.Block) {
+// block behind its Plus. Forms that it is a condition of see the precision.
+func gatherCase(seed uint64, s [4]int, env *ops.Env, p ops.Precision, readers []gatherReader) (Case, *ops.Gather, ref.Gathered, *ops.Block) {
 	r := NewRand(seed)
 	x, g, plus := block("x", s), block("g", s), block("plus", s)
+	x.Precision, plus.Precision = p, p
 	stats, coef := ops.NewStatsBlock("stats", uint32(s[0])), vector("coef", 4*s[0])
 	values := r.normal(x)
 	op := ops.Gather{Env: env, Label: "gather", X: x.All(), G: g.All(), Coef: coef, Stats: stats.All()}
 	c := Case{Name: fmt.Sprintf("%s_%d_readers_r%d", shapeName(s), len(readers), env.Range), Env: env}
 	var want []ref.Reader
 	for i, q := range readers {
-		rd, rr, in := newReader(r, i, s, q)
+		rd, rr, in := newReader(r, i, s, p, q)
 		if !q.act {
 			op.Plus = plus.All()
 		}
@@ -99,7 +100,7 @@ func gatherCase(seed uint64, s [4]int, env *ops.Env, readers []gatherReader) (Ca
 
 // newReader returns reader i of a map of shape s, for the reference and for the
 // op, with the contents of its gradient and weights.
-func newReader(r Rand, i int, s [4]int, q gatherReader) (ref.Reader, ops.Reader, []Input) {
+func newReader(r Rand, i int, s [4]int, p ops.Precision, q gatherReader) (ref.Reader, ops.Reader, []Input) {
 	rd := ref.Reader{Geometry: q.g, C0: q.c0, GlobalPool: q.g == head}
 	rr := ops.Reader{Label: fmt.Sprint("reader", i), Geometry: geometry(q.g), Act: q.act, GlobalPool: rd.GlobalPool, Cj: uint32(q.cj), C0: uint32(q.c0)}
 	planes, h, w := q.cj, 1, 1
@@ -108,6 +109,7 @@ func newReader(r Rand, i int, s [4]int, q gatherReader) (ref.Reader, ops.Reader,
 		planes = q.k
 	}
 	dy := NewBlock(fmt.Sprintf("dy%d", i), planes, s[1], h, w)
+	dy.Precision = p
 	rd.DY, rr.DY = r.normal(dy), dy.All()
 	in := []Input{holds(dy.All(), rd.DY)}
 	if !rd.GlobalPool {

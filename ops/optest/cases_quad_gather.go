@@ -33,7 +33,7 @@ func quadGatherCases(class ops.Class) []Case {
 }
 
 func quadGather(class ops.Class, seed uint64, s [4]int, limit int, readers ...gatherReader) Case {
-	c, made, want, plus := gatherCase(seed, s, classOf(class, uint64(limit)), readers)
+	c, made, want, plus := gatherCase(seed, s, classOf(class, uint64(limit)), ops.FP32, readers)
 	c.Out = gatherWants(made, want, plus)
 	mustBeQuad(c)
 	return c

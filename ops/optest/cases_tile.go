@@ -106,6 +106,7 @@ func tileData(s convShape, o convOptions) Case {
 	o.act, o.many = false, false
 	run, acc := newConv(s, o), o.seed%2 == 1
 	dx := NewBlock("dx", s.c, s.n, s.h, s.w)
+	dx.Precision = o.precision
 	want := ref.ConvBackwardData(s.g, run.dy, run.w, s.h, s.w)
 	if acc {
 		old := NewRand(o.seed + 1).normal(dx)

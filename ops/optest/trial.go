@@ -28,6 +28,7 @@ var ErrWrong = errors.New("wrong results")
 type Trial struct {
 	ops.Task
 	Class     ops.Class
+	Matrix    ops.Matrix // what the device multiplies
 	Precision ops.Precision
 	Act       bool // forward and weights: batch norm and ReLU are applied to what is read
 	Views     bool // what is read lies in several places
@@ -87,7 +88,7 @@ func (t *Trial) reduced(v ops.Variant) Case {
 	outs := int(trialTerms / (uint64(s.n) * uint64(s.h) * uint64(s.w) * uint64(t.R) * uint64(t.S)))
 	s.k = min(s.k, max(2, outs/min(s.c, 8)))
 	s.c = min(s.c, max(2, outs/s.k))
-	o := convOptions{seed: 600, limit: ops.DefaultRange, class: t.Class, act: t.Act, many: t.Views && s.c > 2, form: v}
+	o := convOptions{seed: 600, limit: ops.DefaultRange, class: t.Class, act: t.Act, many: t.Views && s.c > 2, form: v, precision: t.Precision, matrix: t.Matrix}
 	half := t.Precision != ops.FP32
 	if half {
 		o.seed |= Coarse
@@ -114,6 +115,9 @@ func (t *Trial) reduced(v ops.Variant) Case {
 	if half {
 		c = inPrecision(t.Precision, c)
 	}
+	if v.Rounds() {
+		narrowed(c.Out)
+	}
 	return c
 }
 
@@ -123,7 +127,7 @@ func (t *Trial) reducedGather(s convShape, o convOptions) Case {
 	if s.k > 3 {
 		readers = []gatherReader{{s.k - s.k/2, s.c + 2, 1, s.g, true}, {s.k / 2, s.c, 0, s.g, true}}
 	}
-	c, made, want, plus := gatherCase(o.seed, [4]int{s.c, s.n, s.h, s.w}, forced(classOf(o.class, o.limit), o.form), readers)
+	c, made, want, plus := gatherCase(o.seed, [4]int{s.c, s.n, s.h, s.w}, o.env(), o.precision, readers)
 	c.Out = gatherWants(made, want, plus)
 	if o.form != ops.QuadForm {
 		c.Out = nearGather(made, want, plus)

@@ -45,6 +45,7 @@ func (t *Trial) build(v ops.Variant, share uint32) *wholeOp {
 	task := t.Task
 	task.N = max(1, task.N/share)
 	o := &wholeOp{env: forced(classOf(t.Class, ops.DefaultRange), v)}
+	o.env.Matrix = t.Matrix
 	if t.Role == ops.GatherRole {
 		t.gather(o, task)
 	} else {
@@ -188,6 +189,9 @@ func (t *Trial) agree(v ops.Variant, o ops.View, got, plain, mags []float32) err
 	}
 	if t.Precision != ops.FP32 {
 		w.Stored, w.Before, w.Through = o.Block.Precision, 2, t.Precision
+	}
+	if v.Rounds() {
+		w.Before, w.Through = w.Before+2, ops.FP16
 	}
 	d, err := Compare(got, want, mag, w.Tolerance)
 	if err != nil {

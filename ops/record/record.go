@@ -54,7 +54,7 @@ func lower(dev *gpu.Device, m *Memory, s *ops.Step) (gpu.Dispatch, error) {
 		return gpu.Dispatch{}, fmt.Errorf("%d arguments for the %d bindings of %s", len(s.Args), len(k.Bindings), k.Name)
 	}
 	k := s.Code()
-	p, err := dev.Pipeline(specialised(k, s.Spec, s.Shared), s.Spec)
+	p, err := dev.Pipeline(specialised(k, s), s.Spec)
 	if err != nil {
 		return gpu.Dispatch{}, err
 	}
@@ -91,7 +91,7 @@ func CompileAhead(dev *gpu.Device, steps []ops.Step) error {
 		s, k := &steps[i], steps[i].Code()
 		if key := fmt.Sprint(k.Name, s.Spec); !seen[key] {
 			seen[key] = true
-			all = append(all, gpu.Specialised{Shader: specialised(k, s.Spec, s.Shared), Spec: s.Spec})
+			all = append(all, gpu.Specialised{Shader: specialised(k, s), Spec: s.Spec})
 		}
 	}
 	if err := dev.CompileAhead(all); err != nil {
@@ -100,14 +100,14 @@ func CompileAhead(dev *gpu.Device, steps []ops.Step) error {
 	return nil
 }
 
-// specialised is shader for a kernel that takes so many bytes of shared memory under
-// spec; 0 is what it takes by default.
-func specialised(k *shaders.Kernel, spec []uint32, shared uint32) gpu.Shader {
-	s := shader(k, spec)
-	if shared > 0 {
-		s.SharedBytes = shared
+// specialised is shader for the kernel k of s.
+func specialised(k *shaders.Kernel, s *ops.Step) gpu.Shader {
+	out := shader(k, s.Spec)
+	if s.Shared > 0 {
+		out.SharedBytes = s.Shared
 	}
-	return s
+	out.Lanes = s.Lanes
+	return out
 }
 
 // shader describes k to package gpu, which does not know package shaders.

@@ -16,7 +16,10 @@ type Kernel struct {
 	Source string // HashSource of the .comp
 	Code   []byte // optimized module
 	Info   *Module
-	Forms  []Form // for maps of other precisions; none: the kernel touches no map
+	Forms  []Form // for maps of other precisions; none: the kernel touches no map, or those of one precision alone
+	// Precision is that of the only maps that Code takes; empty: float32, or it
+	// touches none.
+	Precision string
 }
 
 // A Form is the code of a kernel for maps of a 16-bit precision.
@@ -121,7 +124,7 @@ func (k *Kernel) text(structs map[string]string) (string, error) {
 			access = "Write"
 		}
 		half := ""
-		if len(k.Forms) > 0 && k.Forms[0].Info.Bindings[i].Half {
+		if len(k.Forms) > 0 && k.Forms[0].Info.Bindings[i].Half || k.Precision != "" && d.Half {
 			half = ", Map: true"
 		}
 		fmt.Fprintf(&b, "{Name: %q, Type: %s, Access: %s%s},\n", d.Name, kind, access, half)
@@ -147,6 +150,12 @@ func (k *Kernel) text(structs map[string]string) (string, error) {
 	}
 	if m.Subgroup {
 		b.WriteString("Subgroup: true,\n")
+	}
+	if m.Matrix {
+		b.WriteString("Matrix: true,\n")
+	}
+	if k.Precision != "" {
+		fmt.Fprintf(&b, "Precision: %s,\n", strings.ToUpper(k.Precision))
 	}
 	fmt.Fprintf(&b, "Source: %q,\nModule: \"%x\",\n", k.Source, sha256.Sum256(k.Code))
 	if len(k.Forms) > 0 {

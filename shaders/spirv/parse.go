@@ -35,6 +35,7 @@ const (
 	dimBuffer                                 = 5
 	capGroupNonUniform, capGroupNonUniformEnd = 61, 68
 	capStorageBuffer16BitAccess               = 4433
+	capCooperativeMatrix                      = 6022
 )
 
 const magic = 0x07230203
@@ -63,6 +64,7 @@ type module struct {
 	localIDs    []uint32
 	subgroup    bool
 	storage16   bool
+	matrix      bool
 
 	sizes  map[uint32]layout // memo of sizeof; zero while in progress
 	values map[uint32]uint32 // memo of eval
@@ -115,6 +117,7 @@ func (m *module) visit(in inst) {
 	case opCapability:
 		m.subgroup = m.subgroup || a[0] >= capGroupNonUniform && a[0] <= capGroupNonUniformEnd
 		m.storage16 = m.storage16 || a[0] == capStorageBuffer16BitAccess
+		m.matrix = m.matrix || a[0] == capCooperativeMatrix
 	case opEntryPoint:
 		m.entries++
 		m.main = m.main || a[0] == modelGLCompute && str(a[2:]) == "main"

@@ -19,6 +19,7 @@ type Module struct {
 	SharedBytes uint32
 	Subgroup    bool // a subgroup capability is declared
 	Storage16   bool // 16-bit access to storage buffers is declared
+	Matrix      bool // cooperative matrices are declared
 }
 
 // A Binding is one storage buffer, uniform texel buffer, or address of a buffer to
@@ -69,7 +70,7 @@ func Reflect(code []byte) (*Module, error) {
 	if m.entries != 1 || !m.main {
 		return nil, fmt.Errorf("spirv: %d entry points; want one compute shader main", m.entries)
 	}
-	out := &Module{Subgroup: m.subgroup, Storage16: m.storage16}
+	out := &Module{Subgroup: m.subgroup, Storage16: m.storage16, Matrix: m.matrix}
 	for _, id := range m.order {
 		if err := m.variable(out, id); err != nil {
 			return nil, err

@@ -161,7 +161,7 @@ func (t *Tuner) try(trials []*optest.Trial, c ops.Choice, v ops.Variant) error {
 // trials are the comparisons that a variant of a task must pass: with the batch norm
 // and ReLU that the network's nodes of this shape have or have not.
 func (t *Tuner) trials(task ops.Task) []*optest.Trial {
-	one := optest.Trial{Task: task, Class: t.Options.Class, Precision: t.Options.Precision, Alter: t.alter}
+	one := optest.Trial{Task: task, Class: t.Options.Class, Matrix: t.Options.Matrix, Precision: t.Options.Precision, Alter: t.alter}
 	arena := t.base.Engine == sparsenet.Arena
 	one.Views = arena && t.Graph.Config.Form != sparsenet.Sum
 	if task.Role == ops.DataRole || task.Role == ops.GatherRole || !arena {

@@ -1,0 +1,131 @@
+package optest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sparsevk/gpu"
+	"sparsevk/ops"
+	"sparsevk/ops/record"
+)
+
+func init() {
+	for _, m := range matrices {
+		Register(matrixTable(m), func() []Case { return matrixCases(m) })
+	}
+}
+
+// matrices are the products that devices list: lavapipe's with 16 and with 8 lanes,
+// NVIDIA's, AMD's with 32 and with 64 lanes, and Intel's.
+var matrices = []ops.Matrix{{M: 8, N: 8, K: 8, Lanes: 16}, {M: 8, N: 8, K: 8, Lanes: 8}, {M: 16, N: 8, K: 16, Lanes: 32}, {M: 16, N: 8, K: 8, Lanes: 32},
+	{M: 16, N: 16, K: 16, Lanes: 32}, {M: 16, N: 16, K: 16, Lanes: 64}, {M: 8, N: 16, K: 16, Lanes: 16}, {M: 8, N: 16, K: 16, Lanes: 8}}
+
+// matrixTable is the name of the table of a product: "matrix_16x8x16_32".
+func matrixTable(m ops.Matrix) string {
+	return fmt.Sprintf("matrix_%dx%dx%d_%d", m.M, m.N, m.K, m.Lanes)
+}
+
+// MatrixTables returns the names of the tables of the matrix forms.
+func MatrixTables() []string {
+	return slices.DeleteFunc(Names(), func(name string) bool { return !strings.HasPrefix(name, "matrix_") })
+}
+
+// fitsMatrix returns why dev cannot run the table called name, or nil.
+func fitsMatrix(dev *gpu.Device, name string) error {
+	for _, m := range record.Matrices(dev.Info()) {
+		if matrixTable(m) == name {
+			return fits(ops.NVIDIA, dev)
+		}
+	}
+	return fmt.Errorf("%s: %w as %s", dev.Info().Name, gpu.ErrNoMatrix, name)
+}
+
+// matrixShapes: rows that runs meet exactly, and that a workgroup cuts; flat ones
+// (7x7, 8x8, 14 and 11 wide), with several images and several workgroups; growth 5,
+// one channel and one image; more than 16 inputs; outputs and inputs that no product
+// divides, several blocks of outputs. Windows of one pixel, pooled ones with a row and
+// a column left over.
+var matrixShapes = []convShape{
+	{2, 21, 16, 16, 12, same3},
+	{1, 5, 6, 48, 40, same3},
+	{5, 13, 8, 8, 24, same3},
+	{3, 4, 7, 7, 29, same3},
+	{1, 1, 14, 14, 5, same3},
+	{2, 3, 5, 11, 5, same3},
+	{2, 17, 9, 7, 24, point},
+	{1, 1, 3, 5, 5, point},
+	{2, 9, 8, 8, 12, pooling},
+	{2, 24, 7, 5, 66, pooling},
+}
+
+// matrixCases runs the matrix forms over all shapes, and every variant: forward, where
+// they leave some with statistics, or data gradient; weight gradient; gathers.
+func matrixCases(m ops.Matrix) []Case {
+	variants := slices.DeleteFunc(ops.Variants(ops.ForwardRole), func(v ops.Variant) bool { return !v.Rounds() })
+	weights := slices.DeleteFunc(ops.Variants(ops.WeightsRole), func(v ops.Variant) bool { return !v.Rounds() })
+	o := convOptions{limit: ops.DefaultRange, class: ops.NVIDIA, precision: ops.FP16, matrix: m}
+	var cases []Case
+	for j, s := range matrixShapes {
+		o.seed, o.act, o.many = uint64(700+j)|Coarse, j%4 != 3, s.c > 2 && j%2 == 0
+		o.form = variants[j%len(variants)]
+		if j%3 == 1 && !s.g.Pool {
+			cases = append(cases, narrow(tileData(s, o), o.form))
+		} else {
+			cases = append(cases, narrow(convForward(s, o), o.form), narrow(measured(s, o), o.form))
+		}
+		o.form = weights[0]
+		cases = append(cases, narrow(convWeights(s, o), o.form))
+	}
+	o.seed, o.limit, o.act, o.many = 740|Coarse, 4096, true, true // a range that cuts inputs, outputs and gradients
+	cut := convShape{1, 5, 15, 16, 7, same3}
+	for _, v := range variants {
+		o.form = v
+		cases = append(cases, narrow(convForward(cut, o), v), narrow(tileData(cut, o), v))
+	}
+	o.form = weights[0]
+	cases = append(cases, narrow(convWeights(cut, o), o.form))
+	return append(cases, matrixGathers(o, variants)...)
+}
+
+// matrixGathers are the gathers of tileGatherCases.
+func matrixGathers(o convOptions, variants []ops.Variant) []Case {
+	full := uint64(ops.DefaultRange)
+	var cases []Case
+	for j, q := range []struct {
+		shape   [4]int
+		limit   uint64
+		readers []gatherReader
+	}{
+		{[4]int{5, 9, 8, 8}, full, []gatherReader{{5, 9, 2, same3, true}, {0, 7, 1, head, true}, {3, 5, 0, same3, true}, {4, 8, 3, pooling, true}}},
+		{[4]int{7, 3, 7, 7}, full, []gatherReader{{6, 7, 0, point, true}, {3, 9, 1, same3, false}, {5, 7, 0, point, false}, {5, 9, 1, same3, true}}},
+		{[4]int{1, 1, 14, 14}, full, []gatherReader{{24, 1, 0, same3, true}, {9, 3, 1, pooling, true}}},
+		{[4]int{40, 2, 16, 16}, full, []gatherReader{{19, 40, 0, same3, true}, {5, 44, 4, point, true}, {18, 40, 0, pooling, true}}},
+		{[4]int{13, 2, 8, 8}, 6*2*128 + ops.Align, []gatherReader{{9, 15, 2, same3, true}, {3, 13, 0, pooling, true}, {7, 13, 0, point, true}, {8, 13, 0, point, false}}},
+	} {
+		o.limit, o.form = q.limit, variants[j%len(variants)]
+		c, made, want, plus := gatherCase(uint64(750+j)|Coarse, q.shape, o.env(), o.precision, q.readers)
+		c.Out = nearGather(made, want, plus)
+		cases = append(cases, narrow(c, o.form))
+	}
+	return cases
+}
+
+// narrow makes a case of variant v one of float16. It panics if no step has the
+// variant: what is not forced is not tested.
+func narrow(c Case, v ops.Variant) Case {
+	mustHave(c, v)
+	c = inPrecision(ops.FP16, c)
+	narrowed(c.Out)
+	c.Name = string(v) + "_" + c.Name
+	return c
+}
+
+// narrowed lets what comes of products that are rounded to float16 err by the
+// roundings of their factors.
+func narrowed(out []Want) {
+	for i := range out {
+		out[i].Before += 2
+		out[i].Through = ops.FP16
+	}
+}
