@@ -12,7 +12,7 @@ run:      ## install what is missing, train a small SparseNet on Fashion-MNIST
 	go build -o bin/ ./cmd/sparsenet
 	bin/sparsenet train --dataset fashion-mnist --depth 16 --growth 12 --epochs 1 --schedule cosine --pad 0 --out runs/fashion-$$(date +%Y%m%d-%H%M%S)
 
-test:     ## install what is missing, all tests on lavapipe and then on SwiftShader
+test:     ## install what is missing, all tests on lavapipe and then on SwiftShader, the kernels on a newer Mesa too
 	tools/setup.sh test
 	tools/test.sh
 

@@ -67,11 +67,22 @@ func TestCacheFile(t *testing.T) {
 	assert.False(t, ok, "header version 2")
 }
 
+// saves skips on a driver that gives less than the header of its data, so that we
+// save nothing: lavapipe of Mesa 26.2 gives 20 of 32 bytes.
+func saves(t *testing.T, d *Device) *Device {
+	data, r := d.dev.PipelineCacheData(d.cache)
+	require.Equal(t, vk.Success, r)
+	if len(data) < 32 {
+		t.Skipf("the driver gives %d bytes of its pipeline cache, less than the header", len(data))
+	}
+	return d
+}
+
 // A device opens whatever lies in the file, and leaves a sound one.
 func TestCacheOfDevice(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	use := func() string {
-		d := openTest(t, Options{CacheDir: dir})
+		d := saves(t, openTest(t, Options{CacheDir: dir}))
 		newPipeline(t, d, axpy(64), 64, 0)
 		require.NoError(t, d.Close())
 		return d.cacheFile.path
@@ -100,7 +111,7 @@ func TestCacheOfDevice(t *testing.T) {
 }
 
 func TestCacheDirErrors(t *testing.T) {
-	openTest(t, Options{}).Close()
+	saves(t, openTest(t, Options{})).Close()
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o666))
 	_, err := Open(Options{CacheDir: file})

@@ -2020,8 +2020,8 @@ var QuadFinalise = Kernel{
 	},
 	Local:   [3]uint32{8, 1, 1},
 	LocalID: [3]int{0, -1, -1},
-	Source:  "d4644dd9bb54467f17b2f5cc966c29f9f46044a07d98e91b5e63cf80037a968f",
-	Module:  "03c73663c1af22db836f836cee106763a4ee5afb064ac06023cd32ed19f7203c",
+	Source:  "11400884130a145fcb2abefd40764b818dbaae0530c1ab5a78918a15ce875b49",
+	Module:  "9f88ed73064ecee529da4514a9a3bb7226db5523dd22b286f1a8c52bf984d19a",
 }
 
 // QuadFinalisePush holds the push constants of quad_finalise.comp.
@@ -2063,8 +2063,8 @@ var QuadFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "fef4366644563c48e0b61a318f1709b9d077f1afff53c90741b59d58620341db",
-	Module:   "951c769acba718d073b7cc506b4d61473a3d8a12d9fc67a835bb9fce11ba1d33",
+	Source:   "552d06aa0c200d1592e7d2c089165eb6318e7d3a25f3c10a67d7fbea56c217a6",
+	Module:   "6937fd959c84786122ae37d56d04a61770ca6ef8a3cc59b735bae4677e1b4b47",
 }
 
 // QuadFwdPush holds the push constants of quad_fwd.comp.
@@ -2114,8 +2114,8 @@ var QuadFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "ae62c057c0daf098fbd0c0f80f887656ee013ac7cd598f9a39e71c346dc10ceb",
-	Module:   "fea08eac0e8e80085847fcbb1a758776bd61b1b4fdc7d7bc3e2ddbb22a097c4f",
+	Source:   "dce1f4ced3df7cf0e9e2cd285e3f95ef3ff0073e4cb087b689ec56d2eb6dc844",
+	Module:   "2787e139dd2865781f76168a26c92de82be13bcbaee3b25a24cb957058292efb",
 }
 
 // QuadFwdAccPush holds the push constants of quad_fwd_acc.comp.
@@ -2167,8 +2167,8 @@ var QuadGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "7224f7ae8f721071077dae6c8d7bd563c9e63f404be83a5d262cc8df7ecd9842",
-	Module:   "7095c08249ccce0d082dc2e9a01a35a853ffbf9264330c40e8a58a31f6f57c10",
+	Source:   "d865089f4e3f90ecf8a44c5b59f013e9349f6a017c6188a466ff64fb757ce88f",
+	Module:   "35782f02b0732f7070c11041ee6fb5cbe809a5c49f30b4e1090528dbbb539772",
 }
 
 // QuadGatherPush holds the push constants of quad_gather.comp.
@@ -2248,8 +2248,8 @@ var QuadPack = Kernel{
 	},
 	Local:   [3]uint32{64, 1, 1},
 	LocalID: [3]int{-1, -1, -1},
-	Source:  "9f4afcdc7cf00a8a860150a35863412ca6404102bc99a2330c5c39441c9ab41b",
-	Module:  "253ebac4925c46130e28dcf31d3b539282e68bca7e48e9b48fe9c2b688b8ee63",
+	Source:  "d4c3a4489672e89d50ca4c66e8a4a6c6ebe24841f5e76b702b792bb41daebfa1",
+	Module:  "cb8615e4edb173d3e2ce20c1f6cf3e2760c62466cdc0bb525b3a0071b5308f17",
 }
 
 // QuadPackPush holds the push constants of quad_pack.comp.
@@ -2289,8 +2289,8 @@ var QuadPointFwd = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "087ed32bc6d96746d976bd123656ff77d83c61b5d00e0e4f2e9bad6345f28fcb",
-	Module:   "58ad2846d224ee6a51fd434e36818923d293c4edd0e4d453bdb53a40e34b2aa2",
+	Source:   "7d3e72b355956112346a69844b65df2bb5c50d201a18485f2adba1ea6c10f155",
+	Module:   "ecb947635b531be6ab628424b035a1c9c607ad05d37b304c6cb98b86276b1d63",
 }
 
 // QuadPointFwdPush holds the push constants of quad_point_fwd.comp.
@@ -2338,8 +2338,8 @@ var QuadPointFwdAcc = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "8e92b6daa044de8c589e71d97a3a5b05aa1619c9caa09a8f1d4763c0e5d48a71",
-	Module:   "df12dda1672a8307a1396197400f1156f725672c8f3dc27a481cb2d5ea1ddbb0",
+	Source:   "ed726accd30a8a67523ea96930d338972e29fd8a22dc2d48764cd5777536ad6c",
+	Module:   "dad8666dba90d7962c50cc1e92521842f3748b95bb74d4eb5b40ac5479da8fd9",
 }
 
 // QuadPointFwdAccPush holds the push constants of quad_point_fwd_acc.comp.
@@ -2388,8 +2388,8 @@ var QuadPointGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "a2f43718443fd841e95bb8e3a10d24a94cf5e3cb3ecdea36abf1228e4452b380",
-	Module:   "6e556770c9fe514fdebe12113b1fc4bcc059aa5ea179fa5745feb18b3a8ee8b3",
+	Source:   "81b616a578f7bb747dd820552910c8ce639bae717f69aeeaefa52b4ade75fd94",
+	Module:   "ef36c53b1430b1304b6b0531532f231b9dcd282ed2896b3800ecc901fc3bc428",
 }
 
 // QuadPointGatherPush holds the push constants of quad_point_gather.comp.
@@ -2436,7 +2436,7 @@ var QuadPointWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "b7191d35807c24f9b80224d96d80f93056d87be1ecc7bee861864b2ef87bf807",
+	Source:   "570e89cb840a9a0c17a71f022019ea3caa9320a4ecc8c493db839dca4731e675",
 	Module:   "9d98692647929d0b27ba7ec60e24f3be223ba65f2ebbee8dfcc6d28d1717275e",
 }
 
@@ -2482,8 +2482,8 @@ var QuadPool = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "fad4e0156cb68b210a756529fb585993e0ce65cd2e120b983d9b527d519bd5b9",
-	Module:   "6a3c1ae97371b058233e4de64f7071cefc82ca5e127b53416664beb255e9f703",
+	Source:   "0f36c621ab4d508aa55fe813202f6028e2a1141ab9c71a21f8724746e67049b9",
+	Module:   "ebf5f2de60beca97f7342c300976f0a468f81291d3db5d825fa03854751a5637",
 }
 
 // QuadPoolPush holds the push constants of quad_pool.comp.
@@ -2599,7 +2599,7 @@ var QuadWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "1bd1d204bf3d036cd271b2f316a1b246a0f61c693c8fb11e874dfe9bd90a1905",
+	Source:   "4c4785b998bf216f1f8e2bcc07ce123f340100e7ccd1bb2c787900300bd9dde2",
 	Module:   "38cd41d7afcf7b17a62ffc79d6b7a108d146af5bee1de8a4eea7c5b56ee9fde0",
 }
 

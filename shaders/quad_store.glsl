@@ -12,18 +12,23 @@
 // (shaders.Kernel.Addresses).
 struct BufferAddress { uint low, high; };
 
+// joined returns v as 64 bits. By packUint2x32 it would be the same in one instruction,
+// but on 16 lanes the compiler of lavapipe in Mesa 26 then writes past the end of an
+// array on its stack, and aborts.
+uint64_t joined(uvec2 v) { return uint64_t(v.x) | (uint64_t(v.y) << 32); }
+
 layout(buffer_reference, std430, buffer_reference_align = 16) writeonly buffer Quads { u64vec2 quad[]; };
 
 // quad_store stores q as quad i from a on.
 void quad_store(BufferAddress a, uint i, vec4 q) {
     uvec4 b = floatBitsToUint(q);
-    Quads(uvec2(a.low, a.high)).quad[i] = u64vec2(packUint2x32(b.xy), packUint2x32(b.zw));
+    Quads(uvec2(a.low, a.high)).quad[i] = u64vec2(joined(b.xy), joined(b.zw));
 }
 
 layout(buffer_reference, std430, buffer_reference_align = 8) writeonly buffer Pairs { uint64_t pair[]; };
 
 // pair_store stores v as pair i from a on.
-void pair_store(BufferAddress a, uint i, vec2 v) { Pairs(uvec2(a.low, a.high)).pair[i] = packUint2x32(floatBitsToUint(v)); }
+void pair_store(BufferAddress a, uint i, vec2 v) { Pairs(uvec2(a.low, a.high)).pair[i] = joined(floatBitsToUint(v)); }
 
 layout(buffer_reference, std430, buffer_reference_align = 4) writeonly buffer Words { float word[]; };
 

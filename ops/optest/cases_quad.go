@@ -57,10 +57,10 @@ func quadCases(class ops.Class) []Case {
 	var cases []Case
 	for i, s := range quadShapes {
 		o := convOptions{seed: uint64(100 + i), limit: ops.DefaultRange, class: class, act: true, many: i%2 == 0 && s.c > 2}
-		cases = append(cases, measured(s, o), convWeights(s, o), quadData(class, s, uint64(200+i), ops.DefaultRange, i%4 == 1))
+		cases = append(cases, measured(s, o), quadWeights(s, o), quadData(class, s, uint64(200+i), ops.DefaultRange, i%4 == 1))
 		if i%6 == 0 { // every pipeline costs a second to compile
 			o.act = false
-			cases = append(cases, s.widened(convForward(s, o)), convWeights(s, o))
+			cases = append(cases, s.widened(convForward(s, o)), quadWeights(s, o))
 		}
 	}
 	// ranges that cut inputs and gradients into segments of 24 planes
@@ -68,7 +68,7 @@ func quadCases(class ops.Class) []Case {
 	var cuts []Case
 	for _, act := range []bool{false, true} {
 		o := convOptions{seed: 140, limit: limit, class: class, act: act}
-		cuts = append(cuts, cut.widened(convForward(cut, o)), convWeights(cut, o))
+		cuts = append(cuts, cut.widened(convForward(cut, o)), quadWeights(cut, o))
 	}
 	cuts = append(cuts, quadData(class, cut, 141, limit, false), quadData(class, cut, 142, limit, true), measured(cut, convOptions{seed: 145, limit: limit, class: class, act: true}))
 	cut.g = point
@@ -115,6 +115,14 @@ func widenBy(n int, w *Want) {
 	for q := 0; q < len(w.Mag); q += n {
 		copy(w.Mag[q:q+n], slices.Repeat([]float64{slices.Max(w.Mag[q : q+n])}, n))
 	}
+}
+
+func quadWeights(s convShape, o convOptions) Case {
+	c := convWeights(s, o)
+	if s.g.R == 3 {
+		widenTaps(&c.Out[0])
+	}
+	return c
 }
 
 func quadData(class ops.Class, s convShape, seed, limit uint64, acc bool) Case {
