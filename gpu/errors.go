@@ -24,8 +24,8 @@ var (
 	// store those in storage buffers.
 	ErrNoStorage16 = errors.New("the device has no 16-bit storage buffers (storageBuffer16BitAccess)")
 	// ErrNoMatrix: a kernel that multiplies cooperative matrices, and the device has
-	// no such instructions for float16.
-	ErrNoMatrix = errors.New("the device does not multiply cooperative matrices of float16 (VK_KHR_cooperative_matrix)")
+	// none.
+	ErrNoMatrix = errors.New("the device does not multiply cooperative matrices (VK_KHR_cooperative_matrix)")
 	// ErrClosed: the device or the buffer has been closed.
 	ErrClosed = errors.New("closed")
 )

@@ -38,8 +38,8 @@ type Heap struct {
 	DeviceLocal bool
 }
 
-// Features is what a device offers beyond the base. Of it Storage16, Int64, Address,
-// Cooperative and SubgroupControl are enabled, where they are there; subgroup
+// Features is what a device offers beyond the base. Of it Storage16, Float16, Int64,
+// Address, Cooperative and SubgroupControl are enabled, where they are there; subgroup
 // operations need no enabling.
 type Features struct {
 	Float64, Float16, Int64, Int16, Int8 bool // arithmetic
@@ -47,7 +47,7 @@ type Features struct {
 	IntegerDot, SubgroupControl          bool
 	Address                              bool     // shaders may get the addresses of buffers; only software drivers are asked for it
 	CooperativeMatrix                    bool     // the extension is listed, see Info.Matrices
-	Cooperative                          bool     // and shaders may use it, of float16 too
+	Cooperative                          bool     // and shaders may use it
 	Subgroup                             []string // operations in compute shaders: basic, vote, ...
 }
 

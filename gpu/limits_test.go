@@ -94,6 +94,8 @@ func TestMatrixLimits(t *testing.T) {
 		assert.NoError(t, checkCode(capability(c), Features{Cooperative: true}))
 		assert.ErrorIs(t, checkCode(capability(c), Features{CooperativeMatrix: true}), ErrNoMatrix)
 	}
+	assert.NoError(t, checkCode(capability(float16Capability), Features{Float16: true}))
+	assert.ErrorContains(t, checkCode(capability(float16Capability), Features{}), "needs float16 arithmetic")
 	d := openTest(t, Options{})
 	s := axpy(64)
 	d.info.SubgroupSize, d.info.SubgroupMin, d.info.SubgroupMax, d.info.Features.SubgroupControl = 64, 32, 64, true

@@ -25,8 +25,11 @@ const int64Capability = 11
 // addressCapability is PhysicalStorageBufferAddresses.
 const addressCapability = 5347
 
-// matrixCapabilities are Float16, VulkanMemoryModel and CooperativeMatrixKHR.
-var matrixCapabilities = []uint32{9, 5345, 6022}
+// float16Capability is Float16.
+const float16Capability = 9
+
+// matrixCapabilities are VulkanMemoryModel and CooperativeMatrixKHR.
+var matrixCapabilities = []uint32{5345, 6022}
 
 // checkCode looks at a module's header and at the capabilities that it asks
 // for: those that the device is not opened with are an error here, since
@@ -57,6 +60,10 @@ func checkCode(code []byte, f Features) error {
 		} else if c == addressCapability {
 			if !f.Address {
 				return errors.New("needs the addresses of buffers, which the device does not give")
+			}
+		} else if c == float16Capability {
+			if !f.Float16 {
+				return errors.New("needs float16 arithmetic, which the device does not have")
 			}
 		} else if slices.Contains(matrixCapabilities, c) {
 			if !f.Cooperative {

@@ -7,12 +7,23 @@ import "sparsevk/shaders"
 type Matrix struct {
 	M, N, K uint32
 	Lanes   uint32 // of the subgroups that the matrices are spread over
+	// Emulated has kernels do ordinary arithmetic in the place of such instructions: for
+	// tests, of any product on any device that has float16.
+	Emulated bool
 }
 
 // Usable reports whether the matrix forms can be made of m.
 func (m Matrix) Usable() bool {
 	run := func(n uint32) bool { return n == 8 || n == 16 }
 	return run(m.M) && run(m.N) && run(m.K) && m.Lanes > 0 && matrixLanes%m.Lanes == 0 && m.M*m.N%m.Lanes == 0
+}
+
+// subgroups returns the subgroup size that kernels count on: emulation on none.
+func (m Matrix) subgroups() uint32 {
+	if m.Emulated {
+		return 0
+	}
+	return m.Lanes
 }
 
 // A matrixTiling is how the matrix forms (shaders/matrix_patch.glsl) cut the work of
@@ -149,10 +160,13 @@ func (s matrixShape) groups(k uint32) [3]uint32 {
 func (s matrixShape) whole() bool      { return !s.flat() }
 func (s matrixShape) pixels() uint32   { return s.positions }
 func (s matrixShape) taps() uint32     { return s.ks * s.ks }
-func (s matrixShape) subgroup() uint32 { return s.Lanes }
+func (s matrixShape) subgroup() uint32 { return s.subgroups() }
 func (s matrixShape) name() string     { return "matrix" }
 
 func (s matrixShape) forward(p shaders.TileFwdPush, acc bool) (*shaders.Kernel, any) {
+	if s.Emulated {
+		return s.emulated(p, acc)
+	}
 	if acc {
 		q := shaders.MatrixFwdAccPush(p)
 		return &shaders.MatrixFwdAcc, &q
@@ -161,7 +175,20 @@ func (s matrixShape) forward(p shaders.TileFwdPush, acc bool) (*shaders.Kernel, 
 	return &shaders.MatrixFwd, &q
 }
 
+func (s matrixShape) emulated(p shaders.TileFwdPush, acc bool) (*shaders.Kernel, any) {
+	if acc {
+		q := shaders.MatrixFwdAccEmulatedPush(p)
+		return &shaders.MatrixFwdAccEmulated, &q
+	}
+	q := shaders.MatrixFwdEmulatedPush(p)
+	return &shaders.MatrixFwdEmulated, &q
+}
+
 func (s matrixShape) gather(p shaders.TileGatherPush) (*shaders.Kernel, any) {
+	if s.Emulated {
+		q := shaders.MatrixGatherEmulatedPush(p)
+		return &shaders.MatrixGatherEmulated, &q
+	}
 	q := shaders.MatrixGatherPush(p)
 	return &shaders.MatrixGather, &q
 }

@@ -37,8 +37,12 @@ var All = []*Kernel{
 	&Links,
 	&MatrixFwd,
 	&MatrixFwdAcc,
+	&MatrixFwdAccEmulated,
+	&MatrixFwdEmulated,
 	&MatrixGather,
+	&MatrixGatherEmulated,
 	&MatrixWgrad,
+	&MatrixWgradEmulated,
 	&NormMerge,
 	&NormTile,
 	&PoolAvgBwd,
@@ -1453,8 +1457,8 @@ var MatrixFwd = Kernel{
 	Subgroup:    true,
 	Matrix:      true,
 	Precision:   FP16,
-	Source:      "4724d2ea0b26073f00b3d4ff71f4ef0b8fef7ca3f9513b782f8dbe24ab06bfbe",
-	Module:      "0f51f3689c6821c0ce4d3ee233ea569429aa1e162cc17ac446da332fed164e35",
+	Source:      "830ae62209e03bbe17d404510935a316c4f19206f736e89a89ccd162bdb55e0e",
+	Module:      "0e24921097f6b63f089bf5237b71c3ec25b7c8984d37f4be4a23bc5be9edbe70",
 }
 
 // MatrixFwdPush holds the push constants of matrix_fwd.comp.
@@ -1516,12 +1520,134 @@ var MatrixFwdAcc = Kernel{
 	Subgroup:    true,
 	Matrix:      true,
 	Precision:   FP16,
-	Source:      "5eb5255b5a50ec08225eafc56b658d57fb07865a15e6934a5d409a780e7e45b2",
-	Module:      "9e9bf515dbf44230b3329267bd139f0bc205462fe48a074927bdd125a033f262",
+	Source:      "91085739cb9eb9d13f554823120657effe8626aad4d1938100ce4b2a404421c3",
+	Module:      "99058c8e08ba62ae4a5d14de5ed25de3332297f424596f5399cb019c9562fb22",
 }
 
 // MatrixFwdAccPush holds the push constants of matrix_fwd_acc.comp.
 type MatrixFwdAccPush struct {
+	Y     View
+	K     uint32
+	C     uint32
+	Link  uint32
+	WBase uint32
+	WOut  uint32
+	WIn   uint32
+	N     uint32
+	H     uint32
+	W     uint32
+	Tiles uint32
+}
+
+// -- kernel matrix_fwd_acc_emulated
+
+//go:embed spv/matrix_fwd_acc_emulated.spv
+var matrixFwdAccEmulatedSPV []byte
+
+// MatrixFwdAccEmulated is matrix_fwd_acc_emulated.comp.
+var MatrixFwdAccEmulated = Kernel{
+	Name:  "matrix_fwd_acc_emulated",
+	SPIRV: matrixFwdAccEmulatedSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "links", Type: Storage, Access: Read},
+		{Name: "w", Type: Storage, Access: Read},
+		{Name: "y", Type: Storage, Access: ReadWrite, Map: true},
+		{Name: "tiles", Type: Storage, Access: Write},
+	},
+	PushBytes: 48,
+	Push:      (*MatrixFwdAccEmulatedPush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x80},
+		{Name: "SUB", Default: 0x20},
+		{Name: "TM", Default: 0x10},
+		{Name: "TN", Default: 0x10},
+		{Name: "TD", Default: 0x10},
+		{Name: "CB", Default: 0x10},
+		{Name: "PAD", Default: 0x8},
+		{Name: "KS", Default: 0x1},
+		{Name: "POOL", Default: 0x0},
+		{Name: "H", Default: 0x20},
+		{Name: "W", Default: 0x20},
+		{Name: "PATCH", Default: 0x40},
+		{Name: "FLAT", Default: 0x0},
+		{Name: "FM", Default: 0x1},
+		{Name: "TK", Default: 0x1},
+		{Name: "ACT", Default: 0x1},
+		{Name: "STATS", Default: 0x0},
+		{Name: "TURNED", Default: 0x0},
+	},
+	Local:       [3]uint32{128, 1, 1},
+	LocalID:     [3]int{0, -1, -1},
+	SharedBytes: 8192,
+	Precision:   FP16,
+	Source:      "0952bd377fd8611db13ea262b1b1e26a043bfc0e2d1bbfb28ab04c64467feab4",
+	Module:      "c4efd547acb21ac63bee75e5c263f86eebfe19887fd7c4afbb4232f975cebfc4",
+}
+
+// MatrixFwdAccEmulatedPush holds the push constants of matrix_fwd_acc_emulated.comp.
+type MatrixFwdAccEmulatedPush struct {
+	Y     View
+	K     uint32
+	C     uint32
+	Link  uint32
+	WBase uint32
+	WOut  uint32
+	WIn   uint32
+	N     uint32
+	H     uint32
+	W     uint32
+	Tiles uint32
+}
+
+// -- kernel matrix_fwd_emulated
+
+//go:embed spv/matrix_fwd_emulated.spv
+var matrixFwdEmulatedSPV []byte
+
+// MatrixFwdEmulated is matrix_fwd_emulated.comp.
+var MatrixFwdEmulated = Kernel{
+	Name:  "matrix_fwd_emulated",
+	SPIRV: matrixFwdEmulatedSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "links", Type: Storage, Access: Read},
+		{Name: "w", Type: Storage, Access: Read},
+		{Name: "y", Type: Storage, Access: Write, Map: true},
+		{Name: "tiles", Type: Storage, Access: Write},
+	},
+	PushBytes: 48,
+	Push:      (*MatrixFwdEmulatedPush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x80},
+		{Name: "SUB", Default: 0x20},
+		{Name: "TM", Default: 0x10},
+		{Name: "TN", Default: 0x10},
+		{Name: "TD", Default: 0x10},
+		{Name: "CB", Default: 0x10},
+		{Name: "PAD", Default: 0x8},
+		{Name: "KS", Default: 0x1},
+		{Name: "POOL", Default: 0x0},
+		{Name: "H", Default: 0x20},
+		{Name: "W", Default: 0x20},
+		{Name: "PATCH", Default: 0x40},
+		{Name: "FLAT", Default: 0x0},
+		{Name: "FM", Default: 0x1},
+		{Name: "TK", Default: 0x1},
+		{Name: "ACT", Default: 0x1},
+		{Name: "STATS", Default: 0x0},
+		{Name: "TURNED", Default: 0x0},
+	},
+	Local:       [3]uint32{128, 1, 1},
+	LocalID:     [3]int{0, -1, -1},
+	SharedBytes: 8192,
+	Precision:   FP16,
+	Source:      "bb0346b249400707a2de304b33c75e088429e782f641065ce2bf2967d4a29568",
+	Module:      "7c9ff0c619492fa8a7018988d4ae4ea8f2ba91ccc03e4049c5ea3d61963443d4",
+}
+
+// MatrixFwdEmulatedPush holds the push constants of matrix_fwd_emulated.comp.
+type MatrixFwdEmulatedPush struct {
 	Y     View
 	K     uint32
 	C     uint32
@@ -1578,12 +1704,72 @@ var MatrixGather = Kernel{
 	Subgroup:    true,
 	Matrix:      true,
 	Precision:   FP16,
-	Source:      "a80272effe40a55dc151c881a8a397bb4074305bed17c36b631617f10009d435",
-	Module:      "6b287762e07fb7f9760052f71b89a8e2dee8143c8903661b001e5f0077c2deee",
+	Source:      "67726e7ee18f52b5896c4d4c69e6aa0a73667eef63c9733880b0bbb57c328c73",
+	Module:      "4c78b61e752e8f03f932b21ad2fb82439724be9173e64f5db984989d9d68a744",
 }
 
 // MatrixGatherPush holds the push constants of matrix_gather.comp.
 type MatrixGatherPush struct {
+	X       View
+	G       View
+	C       uint32
+	Table   uint32
+	Readers uint32
+	Add     uint32
+	N       uint32
+	H       uint32
+	W       uint32
+	P       uint32
+	Q       uint32
+}
+
+// -- kernel matrix_gather_emulated
+
+//go:embed spv/matrix_gather_emulated.spv
+var matrixGatherEmulatedSPV []byte
+
+// MatrixGatherEmulated is matrix_gather_emulated.comp.
+var MatrixGatherEmulated = Kernel{
+	Name:  "matrix_gather_emulated",
+	SPIRV: matrixGatherEmulatedSPV,
+	Bindings: []Binding{
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
+		{Name: "w", Type: Storage, Access: Read},
+		{Name: "links", Type: Storage, Access: Read},
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "table", Type: Storage, Access: Read},
+		{Name: "g", Type: Storage, Access: ReadWrite},
+		{Name: "partial", Type: Storage, Access: Write},
+	},
+	PushBytes: 52,
+	Push:      (*MatrixGatherEmulatedPush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x80},
+		{Name: "SUB", Default: 0x20},
+		{Name: "TM", Default: 0x10},
+		{Name: "TN", Default: 0x10},
+		{Name: "TD", Default: 0x10},
+		{Name: "CB", Default: 0x10},
+		{Name: "PAD", Default: 0x8},
+		{Name: "KS", Default: 0x1},
+		{Name: "POOL", Default: 0x0},
+		{Name: "H", Default: 0x20},
+		{Name: "W", Default: 0x20},
+		{Name: "PATCH", Default: 0x40},
+		{Name: "FLAT", Default: 0x0},
+		{Name: "FM", Default: 0x1},
+		{Name: "TK", Default: 0x1},
+	},
+	Local:       [3]uint32{128, 1, 1},
+	LocalID:     [3]int{0, -1, -1},
+	SharedBytes: 8192,
+	Precision:   FP16,
+	Source:      "a8df7e0f382ca463caf6a8232b87ae9127577072ba812a6d657f721e0bf0a561",
+	Module:      "54cbcb9bc7342df96093cbb955656b4606e5995b53168dfbd81f7609bc11704b",
+}
+
+// MatrixGatherEmulatedPush holds the push constants of matrix_gather_emulated.comp.
+type MatrixGatherEmulatedPush struct {
 	X       View
 	G       View
 	C       uint32
@@ -1639,12 +1825,71 @@ var MatrixWgrad = Kernel{
 	Subgroup:    true,
 	Matrix:      true,
 	Precision:   FP16,
-	Source:      "1ee1ff61fa0c6371b8693a0425d6d7cb4b0585ac9b96b5508507e88399790ef0",
-	Module:      "e0ea835682c7e69af88e9f0f88ca538f47e05854d3f7b42e6173222a4a08339a",
+	Source:      "14b96ec94a4ffa859893f1ed9c5baedd0c8f0dccc8a3fd245b00428f499eb318",
+	Module:      "3ef71fab399eb9ea0b787d71214ed07939a68cec44acf78e03830d9459776686",
 }
 
 // MatrixWgradPush holds the push constants of matrix_wgrad.comp.
 type MatrixWgradPush struct {
+	DY    View
+	K     uint32
+	C     uint32
+	Link  uint32
+	Steps uint32
+	Row   uint32
+	Dst   uint32
+	Split uint32
+	N     uint32
+	H     uint32
+	W     uint32
+}
+
+// -- kernel matrix_wgrad_emulated
+
+//go:embed spv/matrix_wgrad_emulated.spv
+var matrixWgradEmulatedSPV []byte
+
+// MatrixWgradEmulated is matrix_wgrad_emulated.comp.
+var MatrixWgradEmulated = Kernel{
+	Name:  "matrix_wgrad_emulated",
+	SPIRV: matrixWgradEmulatedSPV,
+	Bindings: []Binding{
+		{Name: "x", Type: Storage, Access: Read, Map: true},
+		{Name: "links", Type: Storage, Access: Read},
+		{Name: "dy", Type: Storage, Access: Read, Map: true},
+		{Name: "dst", Type: Storage, Access: Write},
+	},
+	PushBytes: 48,
+	Push:      (*MatrixWgradEmulatedPush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x80},
+		{Name: "SUB", Default: 0x20},
+		{Name: "TM", Default: 0x10},
+		{Name: "TN", Default: 0x10},
+		{Name: "TD", Default: 0x10},
+		{Name: "CB", Default: 0x10},
+		{Name: "PAD", Default: 0x8},
+		{Name: "KS", Default: 0x1},
+		{Name: "POOL", Default: 0x0},
+		{Name: "H", Default: 0x20},
+		{Name: "W", Default: 0x20},
+		{Name: "PATCH", Default: 0x40},
+		{Name: "FLAT", Default: 0x0},
+		{Name: "FK", Default: 0x1},
+		{Name: "ITEMS", Default: 0x1},
+		{Name: "BP", Default: 0x40},
+		{Name: "ACT", Default: 0x1},
+	},
+	Local:       [3]uint32{128, 1, 1},
+	LocalID:     [3]int{0, -1, -1},
+	SharedBytes: 9984,
+	Precision:   FP16,
+	Source:      "3c9232c26d0b4f91a5be404c2bd1988735a23f20398f6f066891ec757221a918",
+	Module:      "e0eefa19150bfa4bee31829b3c9879cbd151260bc46dbdd512df59f4f6655cfb",
+}
+
+// MatrixWgradEmulatedPush holds the push constants of matrix_wgrad_emulated.comp.
+type MatrixWgradEmulatedPush struct {
 	DY    View
 	K     uint32
 	C     uint32

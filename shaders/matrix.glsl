@@ -9,9 +9,6 @@
 // with FLAT, pixels are counted as they lie in all images with the zeros around them,
 // W+1 to a row, and what comes of the zeros is dropped. KS = 1: the patch has the
 // pixels alone. Positions are what runs are counted in.
-#extension GL_KHR_memory_scope_semantics : require
-#extension GL_KHR_cooperative_matrix : require
-#extension GL_KHR_shader_subgroup_basic : require
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
 #extension GL_EXT_control_flow_attributes : require
 #include "view.glsl"
@@ -32,6 +29,12 @@ layout(constant_id = 9) const uint H = 32;       // height and width of what the
 layout(constant_id = 10) const uint W = 32;
 layout(constant_id = 11) const uint PATCH = 64;  // elements of the patch
 layout(constant_id = 12) const bool FLAT = false; // positions are places
+
+#ifdef EMULATED
+#include "matrix_emulated.glsl"
+#else
+#include "matrix_device.glsl"
+#endif
 
 const uint SG = LANES / SUB; // subgroups
 const uint KK = KS * KS;

@@ -33,8 +33,10 @@ shared float16_t weights[KK * CB * BKP];
 shared float stage[TN * COLUMN > SUMS ? TN * COLUMN : SUMS];
 #define SCRATCH stage
 
-#define SUM coopmat<float, gl_ScopeSubgroup, TM, TN, gl_MatrixUseAccumulator>
-SUM product[FM * TK];
+#define LEFT(i) patch_[(i) / 2][(i) % 2]
+#define RIGHT(i) weights[i]
+
+Sum product[FM * TK];
 float acc[TK * TP];          // [channel][pixel]
 float ahead[LOADS * SIDE];   // the next elements of the patch
 float wahead[WEIGHTS];       // and weights
@@ -48,7 +50,7 @@ void patch_begin(uint group) {
     unit = lane % GU;
     place_begin(group * BP);
     [[unroll]] for (uint f = 0; f < FM; f++)
-        start[f] = element((f * SG + gl_SubgroupID) * TM);
+        start[f] = element((f * SG + subgroup) * TM);
 }
 
 // pixel, exists, count and channel are patch.glsl's. pixel returns one that exists.
@@ -70,7 +72,7 @@ void weight_put(uint i, uint tap, uint o, float v) { weights[(tap * CB + i) * BK
 
 void acc_clear() {
     [[unroll]] for (uint i = 0; i < FM * TK; i++)
-        product[i] = SUM(0.0);
+        matrix_clear(product[i]);
 }
 
 // multiply adds the products of the patch and the weights.
@@ -78,14 +80,14 @@ void multiply() {
     [[dont_unroll]] for (uint d = 0; d < CB; d += TD)
         [[dont_unroll]] for (uint r = 0; r < KS; r++)
             [[unroll]] for (uint s = 0; s < KS; s++) {
-                coopmat<float16_t, gl_ScopeSubgroup, TM, TD, gl_MatrixUseA> z[FM];
-                coopmat<float16_t, gl_ScopeSubgroup, TD, TN, gl_MatrixUseB> w;
+                Left z[FM];
+                Right w;
                 [[unroll]] for (uint f = 0; f < FM; f++)
-                    coopMatLoad(z[f], patch_, ((start[f] + r * W1 + s) * CBP + d) / 2, CBP / 2, gl_CooperativeMatrixLayoutRowMajor);
+                    matrix_load(z[f], patch_, 2, (start[f] + r * W1 + s) * CBP + d, CBP);
                 [[unroll]] for (uint o = 0; o < TK; o++) {
-                    coopMatLoad(w, weights, ((r * KS + s) * CB + d) * BKP + o * TN, BKP, gl_CooperativeMatrixLayoutRowMajor);
+                    matrix_load(w, weights, 1, ((r * KS + s) * CB + d) * BKP + o * TN, BKP);
                     [[unroll]] for (uint f = 0; f < FM; f++)
-                        product[o * FM + f] = coopMatMulAdd(z[f], w, product[o * FM + f]);
+                        matrix_add(product[o * FM + f], z[f], w);
                 }
             }
 }
@@ -94,7 +96,7 @@ void multiply() {
 void acc_take() {
     [[unroll]] for (uint i = 0; i < FM * TK; i++) {
         barrier();
-        coopMatStore(product[i], stage, gl_SubgroupID * TM, COLUMN, gl_CooperativeMatrixLayoutColumnMajor);
+        matrix_columns(product[i], stage, subgroup * TM, COLUMN);
         barrier();
         [[unroll]] for (uint j = 0; j < PART; j++)
             acc[i * PART + j] = stage[kg * COLUMN + unit * PART + j];

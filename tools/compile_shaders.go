@@ -185,7 +185,9 @@ func buildMatrix(dir string, k *spirv.Kernel, same bool) error {
 		}
 		return err
 	}
-	compile := func(dir, name, level, define string) ([]byte, error) { return compileMatrix(folder, dir, name, level, define) }
+	compile := func(dir, name, level, define string) ([]byte, error) {
+		return compileMatrix(folder, dir, name, level, define)
+	}
 	k.Precision = "fp16"
 	k.Code, k.Info, err = modules(compile, dir, k.Name, "FP16")
 	return err
@@ -214,7 +216,8 @@ func tool(folder, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// compileMatrix is compile by glslang; the optimizer is a tool of its own there.
+// compileMatrix is compile by glslang, where optimizer and validator are tools of their
+// own. Distributions may have a validator that does not know cooperative matrices.
 func compileMatrix(folder, dir, name, level, define string) ([]byte, error) {
 	tmp, err := os.MkdirTemp("", "compile_shaders")
 	if err != nil {
@@ -226,6 +229,7 @@ func compileMatrix(folder, dir, name, level, define string) ([]byte, error) {
 	if level != "-O0" {
 		cmds = append(cmds, tool(folder, "spirv-opt", level, "--strip-debug", made, "-o", made))
 	}
+	cmds = append(cmds, tool(folder, "spirv-val", "--target-env", "vulkan1.3", made))
 	for _, cmd := range cmds {
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -34,7 +34,7 @@ type Properties struct {
 	Float64, Int64, Int16, Float16, Int8         bool
 	Storage16, Storage8, IntDot, SubgroupControl bool
 	Address                                      bool // shaders may get the addresses of buffers
-	Cooperative                                  bool // shaders may multiply cooperative matrices, of float16 too
+	Cooperative                                  bool // shaders may multiply cooperative matrices
 	Extensions                                   []string
 	Matrices                                     []Matrix
 }
@@ -81,7 +81,7 @@ func (p PhysicalDevice) Properties() Properties {
 		Float64: o.float64 != 0, Int64: o.int64 != 0, Int16: o.int16 != 0, Float16: o.float16 != 0, Int8: o.int8 != 0,
 		Storage16: o.storage16 != 0, Storage8: o.storage8 != 0, IntDot: o.intDot != 0, SubgroupControl: o.subgroupControl != 0,
 		Address:     o.address != 0 && v.ApiVersion >= Version(1, 2),
-		Cooperative: o.matrix != 0 && o.memoryModel != 0 && o.float16 != 0 && v.ApiVersion >= Version(1, 2),
+		Cooperative: o.matrix != 0 && o.memoryModel != 0 && v.ApiVersion >= Version(1, 2),
 		Extensions:  p.extensions(),
 	}
 	if o.subgroupStages&C.VX_SHADER_STAGE_COMPUTE != 0 {
@@ -194,7 +194,8 @@ type Wants struct {
 	Storage16    bool // kernels load and store 16-bit elements of storage buffers
 	Int64        bool // and 64-bit integers
 	Address      bool // and get the addresses of buffers
-	Cooperative  bool // and multiply cooperative matrices, of float16 too
+	Float16      bool // and compute in 16 bits
+	Cooperative  bool // and multiply cooperative matrices
 	SubgroupSize bool // a pipeline may demand its subgroup size
 }
 
@@ -222,7 +223,7 @@ func (p PhysicalDevice) NewDevice(family uint32, w Wants) (*Device, Result) {
 	ask(w.Address, func(c unsafe.Pointer) unsafe.Pointer { return C.vx_address_chain(c) })
 	ask(w.Cooperative, func(c unsafe.Pointer) unsafe.Pointer { return C.vx_matrix_chain(c) })
 	ask(w.Cooperative, func(c unsafe.Pointer) unsafe.Pointer { return C.vx_memory_model_chain(c) })
-	ask(w.Cooperative, func(c unsafe.Pointer) unsafe.Pointer { return C.vx_float16_chain(c) })
+	ask(w.Float16, func(c unsafe.Pointer) unsafe.Pointer { return C.vx_float16_chain(c) })
 	ask(w.SubgroupSize, func(c unsafe.Pointer) unsafe.Pointer { return C.vx_subgroup_size_chain(c) })
 	defer C.vx_chain_free(chain)
 	q := []vulkan.DeviceQueueCreateInfo{{SType: vulkan.StructureTypeDeviceQueueCreateInfo,

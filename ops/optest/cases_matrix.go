@@ -11,9 +11,20 @@ import (
 )
 
 func init() {
-	for _, m := range matrices {
+	for i, m := range matrices {
 		Register(matrixTable(m), func() []Case { return matrixCases(m) })
+		m.Emulated = true
+		Register(matrixTable(m), func() []Case { return some(matrixCases(m), i) })
 	}
+}
+
+// some returns every third case, from the i-th on: emulation is slow, and so is its
+// compilation.
+func some(cases []Case, i int) (out []Case) {
+	for at := i % 3; at < len(cases); at += 3 {
+		out = append(out, cases[at])
+	}
+	return out
 }
 
 // matrices are the products that devices list: lavapipe's with 16 and with 8 lanes,
@@ -21,18 +32,34 @@ func init() {
 var matrices = []ops.Matrix{{M: 8, N: 8, K: 8, Lanes: 16}, {M: 8, N: 8, K: 8, Lanes: 8}, {M: 16, N: 8, K: 16, Lanes: 32}, {M: 16, N: 8, K: 8, Lanes: 32},
 	{M: 16, N: 16, K: 16, Lanes: 32}, {M: 16, N: 16, K: 16, Lanes: 64}, {M: 8, N: 16, K: 16, Lanes: 16}, {M: 8, N: 16, K: 16, Lanes: 8}}
 
-// matrixTable is the name of the table of a product: "matrix_16x8x16_32".
+// matrixTable is the name of the table of a product: "matrix_16x8x16_32", or
+// "emulated_16x8x16_32".
 func matrixTable(m ops.Matrix) string {
-	return fmt.Sprintf("matrix_%dx%dx%d_%d", m.M, m.N, m.K, m.Lanes)
+	kind := "matrix"
+	if m.Emulated {
+		kind = "emulated"
+	}
+	return fmt.Sprintf("%s_%dx%dx%d_%d", kind, m.M, m.N, m.K, m.Lanes)
 }
 
-// MatrixTables returns the names of the tables of the matrix forms.
-func MatrixTables() []string {
-	return slices.DeleteFunc(Names(), func(name string) bool { return !strings.HasPrefix(name, "matrix_") })
+// MatrixTables returns the names of the tables of the matrix forms, or of those that
+// are emulated.
+func MatrixTables(emulated bool) []string {
+	kind := "matrix_"
+	if emulated {
+		kind = "emulated_"
+	}
+	return slices.DeleteFunc(Names(), func(name string) bool { return !strings.HasPrefix(name, kind) })
 }
 
 // fitsMatrix returns why dev cannot run the table called name, or nil.
 func fitsMatrix(dev *gpu.Device, name string) error {
+	if strings.HasPrefix(name, "emulated_") {
+		if f := dev.Info().Features; !f.Float16 || !f.Storage16 {
+			return fmt.Errorf("%s has no float16, which emulated matrices need", dev.Info().Name)
+		}
+		return fits(ops.NVIDIA, dev)
+	}
 	for _, m := range record.Matrices(dev.Info()) {
 		if matrixTable(m) == name {
 			return fits(ops.NVIDIA, dev)

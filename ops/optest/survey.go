@@ -11,7 +11,7 @@ import (
 )
 
 // Unfit returns why dev cannot run the table of op, or nil. Tables whose names
-// begin with that of a quad class or with matrix or end with wide, and those called fp16 and bf16, are of kernels
+// begin with that of a quad class or with matrix or emulated or end with wide, and those called fp16 and bf16, are of kernels
 // that do not run everywhere.
 func Unfit(dev *gpu.Device, op string) error {
 	if class, _, _ := strings.Cut(op, "_"); strings.HasPrefix(class, "quad") {
@@ -21,7 +21,7 @@ func Unfit(dev *gpu.Device, op string) error {
 		}
 		return fits(c, dev)
 	}
-	if strings.HasPrefix(op, "matrix_") {
+	if strings.HasPrefix(op, "matrix_") || strings.HasPrefix(op, "emulated_") {
 		return fitsMatrix(dev, op)
 	}
 	if p, err := ops.ParsePrecision(op); err == nil && p != ops.FP32 && !dev.Info().Features.Storage16 {

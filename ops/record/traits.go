@@ -36,7 +36,10 @@ func matrix(i gpu.Info) ops.Matrix {
 // Matrices returns the products of float16 matrices with float32 sums that a device
 // lists and the matrix forms can be made of.
 func Matrices(i gpu.Info) (all []ops.Matrix) {
-	if !i.Features.Cooperative || !i.Features.Storage16 {
+	switch {
+	case !i.Features.Cooperative, !i.Features.Float16, !i.Features.Storage16:
+		return nil
+	case i.DriverID == llvmpipe && i.SubgroupSize > 8: // the compiler of Mesa 26.1 and 26.2 crashes
 		return nil
 	}
 	for _, m := range i.Matrices {
@@ -61,5 +64,7 @@ func lanes(i gpu.Info) uint32 {
 	return max(i.SubgroupMin, 32)
 }
 
-// intel is the PCI identifier of the vendor.
-const intel = 0x8086
+const (
+	intel    = 0x8086 // PCI identifier of the vendor
+	llvmpipe = 13     // VK_DRIVER_ID_MESA_LLVMPIPE
+)
