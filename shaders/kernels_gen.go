@@ -2828,6 +2828,7 @@ var TileFwd = Kernel{
 		{Name: "H", Default: 0x20},
 		{Name: "W", Default: 0x20},
 		{Name: "ROWS", Default: 0xa},
+		{Name: "WINOGRAD", Default: 0x0},
 		{Name: "ACT", Default: 0x1},
 		{Name: "STATS", Default: 0x0},
 		{Name: "TURNED", Default: 0x0},
@@ -2835,11 +2836,11 @@ var TileFwd = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "d49224b2e7cac65e775e4fb9597390d90a8f46d495df62c469e42deaaef73540",
-	Module:      "b8176a396f0430959cd62d3354bc774b0a4d4f6841c6717c4d14669895accba6",
+	Source:      "ef4306c938f7179061eb0021f1bbdd69d867cb4d093ddc3260e7565f195fac56",
+	Module:      "d9f85d1a15da220d2248e3edfcd5f776bbed43fec143954dcc9cbab626652cd6",
 	Half: []Form{
-		{Precision: FP16, SPIRV: tileFwdSPVFP16, Module: "1340bb925447a771fc68da83746c52b0e385fbae19edf5bfaed31b160e387be6"},
-		{Precision: BF16, SPIRV: tileFwdSPVBF16, Module: "7bfd52266b1f1396d1187d1531c9aa8535e98fc8806932bbd2f126ca7ee97255"},
+		{Precision: FP16, SPIRV: tileFwdSPVFP16, Module: "244ee1374c3183785b1b2de1a7b98be797409d763ca2daa31e831063fd872707"},
+		{Precision: BF16, SPIRV: tileFwdSPVBF16, Module: "06cdcf6536a3c97ebb138c5a8d0961aec2fd4441b64c07b3e037f3d5389c7da0"},
 	},
 }
 
@@ -2893,6 +2894,7 @@ var TileFwdAcc = Kernel{
 		{Name: "H", Default: 0x20},
 		{Name: "W", Default: 0x20},
 		{Name: "ROWS", Default: 0xa},
+		{Name: "WINOGRAD", Default: 0x0},
 		{Name: "ACT", Default: 0x1},
 		{Name: "STATS", Default: 0x0},
 		{Name: "TURNED", Default: 0x0},
@@ -2900,11 +2902,11 @@ var TileFwdAcc = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "5ed4789fd7887b27ac10a388edb18b9fe96d820fc2d33ab5cfc984860d1ce837",
-	Module:      "35f1fa96bd3301cef0faae0c67877c8af9629e9ee78ec25316ae08346432eecb",
+	Source:      "88f9a57c67f463530d0e6d23d54ef5ea3c8ddf4206202bcd647506dd86248ea4",
+	Module:      "ac2ccacaaa4c0ed56603a384f1ae77b8434822583d4998c128be5d7bba1a9a1e",
 	Half: []Form{
-		{Precision: FP16, SPIRV: tileFwdAccSPVFP16, Module: "1efb27381e8c1b4eaed117cbebfee75fedb2ea52994d65d1025cfc2469d82c56"},
-		{Precision: BF16, SPIRV: tileFwdAccSPVBF16, Module: "3c9e201ca438221621eedabb9fcb349b4c6f282850209ae5e5451813134ac733"},
+		{Precision: FP16, SPIRV: tileFwdAccSPVFP16, Module: "eee08b532ea3ea92b18d459855bb30a8efdb335dccd2706cff3f81725e8803cc"},
+		{Precision: BF16, SPIRV: tileFwdAccSPVBF16, Module: "11c9db64e253aa2da5f67a870baa83a81d0bfb205a5477f5878af9e01932e39b"},
 	},
 }
 
@@ -2960,15 +2962,16 @@ var TileGather = Kernel{
 		{Name: "H", Default: 0x20},
 		{Name: "W", Default: 0x20},
 		{Name: "ROWS", Default: 0xa},
+		{Name: "WINOGRAD", Default: 0x0},
 	},
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "f8fa9898f70429dfc1b9f0d84677023a5ee0170251ae591d5c14b264a201f781",
-	Module:      "9a009d5e99e1cb2a147ae94d7e5d7864b04bb1503806f6aa3f3279301c17df23",
+	Source:      "946590cd1de417a58cf352c5499d29374b4506698273abe9d6e2eeba0f4e5fe4",
+	Module:      "64defb0383c8d8b515e231f3d994004da8eece70a478ea09959eb916e9c67755",
 	Half: []Form{
-		{Precision: FP16, SPIRV: tileGatherSPVFP16, Module: "610d8725e8b856bcb3080b95961d7c36af0fc96703e403fcae50ab854d763ef1"},
-		{Precision: BF16, SPIRV: tileGatherSPVBF16, Module: "36099ce795d1c337664c00ddd76eb3ee9c6be733b66d246a95c61409e310b669"},
+		{Precision: FP16, SPIRV: tileGatherSPVFP16, Module: "96c064ed832c510456bd3ff26cbdfee28c9f3b72163dc027f8b02ae4604a7060"},
+		{Precision: BF16, SPIRV: tileGatherSPVBF16, Module: "49198b13873ae4e6fbc81d18a6cfc1f092dd43e5289c14549a5483f1db11644c"},
 	},
 }
 

@@ -4,9 +4,9 @@
 layout(binding = 2) restrict readonly buffer Weights { float w[]; };
 #include "patch.glsl"
 
-layout(constant_id = 10) const bool ACT = true;    // batch norm and ReLU on load
-layout(constant_id = 11) const bool STATS = false; // leave the statistics of every tile
-layout(constant_id = 12) const bool TURNED = false; // taps run backwards: a data gradient
+layout(constant_id = 11) const bool ACT = true;    // batch norm and ReLU on load
+layout(constant_id = 12) const bool STATS = false; // leave the statistics of every tile
+layout(constant_id = 13) const bool TURNED = false; // taps run backwards: a data gradient
 
 layout(push_constant) uniform Push {
     View y;      // k planes
@@ -94,6 +94,7 @@ void run() {
         if (c0 > 0)
             multiply();
     }
+    acc_finish();
     store(k0);
     if (STATS)
         measure(k0, group, groups);

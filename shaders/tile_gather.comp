@@ -96,6 +96,7 @@ void convolve(uint at, uint c0) {
         if (k > 0)
             multiply();
     }
+    acc_finish();
 }
 
 // fold masks acc, adds gamma·acc to the sums, and leaves the sums over the
