@@ -44,13 +44,17 @@ func gatherCases() []Case {
 }
 
 func plainGather(seed uint64, s [4]int, limit uint64, readers ...gatherReader) Case {
-	return gatherIn(envOf(limit), seed, s, readers)
+	return gatherIn(envOf(limit), "", seed, s, readers)
 }
 
-// gatherIn is a gather in env, with all that it leaves.
-func gatherIn(env *ops.Env, seed uint64, s [4]int, readers []gatherReader) Case {
-	c, made, want, plus := gatherCase(seed, s, env, readers)
+// gatherIn is a gather in env, in variant v unless that is empty, with all that it
+// leaves.
+func gatherIn(env *ops.Env, v ops.Variant, seed uint64, s [4]int, readers []gatherReader) Case {
+	c, made, want, plus := gatherCase(seed, s, forced(env, v), readers)
 	c.Out = nearGather(made, want, plus)
+	if v.Winograd() {
+		c.Out = gatherWants(made, want, plus)
+	}
 	return c
 }
 

@@ -88,11 +88,13 @@ func halfTileCases() []Case {
 	o := convOptions{seed: 110 | Coarse, limit: ops.DefaultRange, act: true}
 	added := o
 	added.seed++
-	gather := gatherIn(forced(classOf(ops.Small, ops.DefaultRange), leastTile), 112|Coarse, [4]int{7, 3, 7, 7},
-		[]gatherReader{{6, 7, 0, point, true}, {5, 9, 1, same3, true}})
-	mustHave(gather, leastTile)
-	return []Case{
-		tileCase(ops.Small, leastTile, s, o, convForward), tileCase(ops.Small, leastTile, s, added, tileData),
-		tileCase(ops.Small, leastWeights, s, o, convWeights), gather,
+	cases := []Case{tileCase(ops.Small, leastWeights, s, o, convWeights)}
+	for _, v := range []ops.Variant{leastTile, leastWinograd} {
+		gather := gatherIn(classOf(ops.Small, ops.DefaultRange), v, 112|Coarse, [4]int{7, 3, 7, 7},
+			[]gatherReader{{6, 7, 0, point, true}, {5, 9, 1, same3, true}})
+		mustHave(gather, v)
+		gather.Name = string(v) + "_" + gather.Name
+		cases = append(cases, tileCase(ops.Small, v, s, o, convForward), tileCase(ops.Small, v, s, added, tileData), gather)
 	}
+	return cases
 }
