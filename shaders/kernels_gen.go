@@ -2836,7 +2836,7 @@ var TileFwd = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "ef4306c938f7179061eb0021f1bbdd69d867cb4d093ddc3260e7565f195fac56",
+	Source:      "8188becae55e59494ffaf047b59896f7cb92e5cee3d19285177f57b5e8d73637",
 	Module:      "d9f85d1a15da220d2248e3edfcd5f776bbed43fec143954dcc9cbab626652cd6",
 	Half: []Form{
 		{Precision: FP16, SPIRV: tileFwdSPVFP16, Module: "244ee1374c3183785b1b2de1a7b98be797409d763ca2daa31e831063fd872707"},

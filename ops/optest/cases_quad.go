@@ -103,9 +103,16 @@ func (s convShape) widened(c Case) Case {
 	return c
 }
 
+// widen widens every quad of every row. A quad that the row cuts has terms in pixels
+// beyond it too, so its magnitude is no less than that of the quad before, which reads
+// the same inputs.
 func widen(w *Want) {
-	for row := range slices.Chunk(w.Mag, int(w.View.Block.W)) { // with which a quad ends
+	for row := range slices.Chunk(w.Mag, int(w.View.Block.W)) {
 		widenBy(4, row)
+		if cut := len(row) &^ 3; 0 < cut && cut < len(row) {
+			row[cut] = max(row[cut], row[cut-1])
+			widenBy(3, row[cut:])
+		}
 	}
 	w.Tolerance = Tolerance{C: winogradSlack}
 }
