@@ -55,7 +55,8 @@ const (
 )
 
 // profiles is the table that ships, by class. The tiles are KERNELS.md section 5's
-// for each vendor: of what others found, not yet measured with these kernels.
+// for each vendor: of what others found, not yet measured with these kernels. None
+// names the Winograd tiles, which only 'sparsenet tune' tries.
 var profiles = [...]profile{
 	Plain:  {name: "plain", cpu: true},
 	Quad:   {name: "quad", cpu: true, lanes: 8, texels: DefaultRange / 16, addresses: true, rules: []rule{{variant: QuadForm}}},

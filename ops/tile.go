@@ -28,21 +28,28 @@ func (e *Env) cut(v Variant, role Role, g Geometry, x *Block, k uint32) (cutting
 
 // A tiling is how the tile forms (shaders/patch.glsl) cut the work of one variant.
 type tiling struct {
-	name   Variant
-	most   uint32    // channels of a workgroup at most
-	pixels uint32    // of a workgroup
-	first  [2]uint32 // channels and pixels that an invocation makes: forward and data gradient
-	gather [2]uint32 // and of a gather, which holds two sums for each
+	name     Variant
+	most     uint32    // channels of a workgroup at most
+	pixels   uint32    // of a workgroup
+	first    [2]uint32 // channels and pixels that an invocation makes: forward and data gradient
+	gather   [2]uint32 // and of a gather, which holds two sums for each
+	winograd bool      // half the multiplications, for half as many sums more; windows of 3x3 only
 }
 
 // tilings are the variants of forward, data and gather tasks: output channels by
-// pixels of a workgroup, from the table that ggml uses (KERNELS.md section 5).
+// pixels of a workgroup, from the table that ggml uses (KERNELS.md section 5). Those
+// with Winograd's algorithm are there for tuning to try: nobody has measured yet
+// where they win over the registers that they take, so no class names them.
 var tilings = []tiling{
-	{"tile-16x256", 16, 256, [2]uint32{4, 8}, [2]uint32{4, 8}},
-	{"tile-32x256", 32, 256, [2]uint32{8, 8}, [2]uint32{4, 8}},
-	{"tile-32x128", 32, 128, [2]uint32{8, 4}, [2]uint32{4, 8}},
-	{"tile-32x64", 32, 64, [2]uint32{4, 4}, [2]uint32{4, 4}},
-	{"tile-64x128", 64, 128, [2]uint32{8, 8}, [2]uint32{8, 4}},
+	{"tile-16x256", 16, 256, [2]uint32{4, 8}, [2]uint32{4, 8}, false},
+	{"tile-32x256", 32, 256, [2]uint32{8, 8}, [2]uint32{4, 8}, false},
+	{"tile-32x128", 32, 128, [2]uint32{8, 4}, [2]uint32{4, 8}, false},
+	{"tile-32x64", 32, 64, [2]uint32{4, 4}, [2]uint32{4, 4}, false},
+	{"tile-64x128", 64, 128, [2]uint32{8, 8}, [2]uint32{8, 4}, false},
+	{"winograd-16x256", 16, 256, [2]uint32{4, 8}, [2]uint32{4, 8}, true},
+	{"winograd-32x256", 32, 256, [2]uint32{8, 8}, [2]uint32{8, 4}, true},
+	{"winograd-32x128", 32, 128, [2]uint32{8, 4}, [2]uint32{8, 4}, true},
+	{"winograd-32x64", 32, 64, [2]uint32{4, 4}, [2]uint32{4, 4}, true},
 }
 
 // tileInputs is the number of input channels that a workgroup takes at a time.
@@ -56,6 +63,7 @@ type tileShape struct {
 	h, w           uint32 // of what the pixels are counted in
 	rows           uint32 // of the patch
 	images         uint32
+	winograd       bool
 }
 
 // tileable reports whether the tile forms take the window of g.
@@ -69,10 +77,10 @@ func (g Geometry) tileable() bool {
 // beyond the limits of e.
 func (e *Env) tile(v Variant, role Role, g Geometry, x *Block, k uint32) (s tileShape, ok bool) {
 	for _, t := range tilings {
-		if t.name != v || !g.tileable() {
+		if t.name != v || !g.tileable() || t.winograd && g.R != 3 {
 			continue
 		}
-		s = tileShape{ks: g.R, pool: g.Pool, h: x.H, w: x.W, images: x.N}
+		s = tileShape{ks: g.R, pool: g.Pool, h: x.H, w: x.W, images: x.N, winograd: t.winograd}
 		size, pixels := t.first, t.pixels
 		if role == GatherRole {
 			size = t.gather
@@ -169,16 +177,25 @@ func (s tileShape) patch() uint32 {
 // loads returns how many of them an invocation loads.
 func (s tileShape) loads() uint32 { return ceilDiv(s.patch(), s.lanes()/tileInputs) }
 
+// kept returns the weights that shared memory has for a pair of channels: the taps,
+// or six points of each of their rows.
+func (s tileShape) kept() uint32 {
+	if s.winograd {
+		return 6 * s.ks
+	}
+	return s.ks * s.ks
+}
+
 // shared returns the bytes of shared memory of a workgroup.
 func (s tileShape) shared() uint32 {
 	made := s.gk * s.tk
 	floats := max(tileInputs*s.patch(), 2*made*(s.gu+1))
-	return 4*((floats+3)&^3) + 16*tileInputs*s.ks*s.ks*(made/4+1)
+	return 4*((floats+3)&^3) + 16*tileInputs*s.kept()*(made/4+1)
 }
 
 // spec returns the specialization constants of patch.glsl.
 func (s tileShape) spec() []uint32 {
-	return []uint32{s.lanes(), s.tk, s.tp, s.gk, tileInputs, s.ks, flag(s.pool), s.h, s.w, s.rows}
+	return []uint32{s.lanes(), s.tk, s.tp, s.gk, tileInputs, s.ks, flag(s.pool), s.h, s.w, s.rows, flag(s.winograd)}
 }
 
 // whole reports whether the pixels of a workgroup follow each other in a plane, so

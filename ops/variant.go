@@ -16,6 +16,15 @@ const (
 	QuadForm  Variant = "quad"  // see Quad
 )
 
+// Tiles reports whether v is one of the forms for GPUs: tiles, and those below.
+func (v Variant) Tiles() bool { return v != PlainForm && v != QuadForm }
+
+// Winograd reports whether v has Winograd's algorithm for windows of 3x3, which
+// rounds otherwise than a sum of products.
+func (v Variant) Winograd() bool {
+	return v == QuadForm || slices.ContainsFunc(tilings, func(t tiling) bool { return t.winograd && t.name == v })
+}
+
 // Rounds reports whether v rounds what it multiplies to float16: the activated input,
 // and the weights.
 func (v Variant) Rounds() bool { return strings.HasPrefix(string(v), "matrix-") }

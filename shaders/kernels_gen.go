@@ -1457,8 +1457,8 @@ var MatrixFwd = Kernel{
 	Subgroup:    true,
 	Matrix:      true,
 	Precision:   FP16,
-	Source:      "830ae62209e03bbe17d404510935a316c4f19206f736e89a89ccd162bdb55e0e",
-	Module:      "0e24921097f6b63f089bf5237b71c3ec25b7c8984d37f4be4a23bc5be9edbe70",
+	Source:      "325db16681f0630953c61ec20389e41adaac241e05d9decc750c24d6dc90c67b",
+	Module:      "b015ddde800aadb6119acb9ef6a8ff9570d3958fc717f3871ea82e2629681fbb",
 }
 
 // MatrixFwdPush holds the push constants of matrix_fwd.comp.
@@ -1520,8 +1520,8 @@ var MatrixFwdAcc = Kernel{
 	Subgroup:    true,
 	Matrix:      true,
 	Precision:   FP16,
-	Source:      "91085739cb9eb9d13f554823120657effe8626aad4d1938100ce4b2a404421c3",
-	Module:      "99058c8e08ba62ae4a5d14de5ed25de3332297f424596f5399cb019c9562fb22",
+	Source:      "fb53ec9fc47a057ffec9fbfd22e63e7ef61f330d07a5a59af563157941afe872",
+	Module:      "cd0fe7f98e03e36e5326784e845ee1c750a6d281bec32485fd59dbcafd9d356b",
 }
 
 // MatrixFwdAccPush holds the push constants of matrix_fwd_acc.comp.
@@ -1581,8 +1581,8 @@ var MatrixFwdAccEmulated = Kernel{
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 8192,
 	Precision:   FP16,
-	Source:      "0952bd377fd8611db13ea262b1b1e26a043bfc0e2d1bbfb28ab04c64467feab4",
-	Module:      "c4efd547acb21ac63bee75e5c263f86eebfe19887fd7c4afbb4232f975cebfc4",
+	Source:      "433ed9847dbd6e902cf91c21064682cc18e87ec56d337667caa985f5ccd96911",
+	Module:      "0d4063a35015ede7615bc15d87efe0023ff26af4e3e10fbbf01c65ba8b0cf0cf",
 }
 
 // MatrixFwdAccEmulatedPush holds the push constants of matrix_fwd_acc_emulated.comp.
@@ -1642,8 +1642,8 @@ var MatrixFwdEmulated = Kernel{
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 8192,
 	Precision:   FP16,
-	Source:      "bb0346b249400707a2de304b33c75e088429e782f641065ce2bf2967d4a29568",
-	Module:      "7c9ff0c619492fa8a7018988d4ae4ea8f2ba91ccc03e4049c5ea3d61963443d4",
+	Source:      "6aa1e062a214001aa436cf85dcb3de5318b5ebbac704965b7af54288f9f06227",
+	Module:      "19b3c48c9d5232ba67c2d346d5350d9b96c92cc55116ed11f47c70e750fd012b",
 }
 
 // MatrixFwdEmulatedPush holds the push constants of matrix_fwd_emulated.comp.
@@ -1704,8 +1704,8 @@ var MatrixGather = Kernel{
 	Subgroup:    true,
 	Matrix:      true,
 	Precision:   FP16,
-	Source:      "67726e7ee18f52b5896c4d4c69e6aa0a73667eef63c9733880b0bbb57c328c73",
-	Module:      "4c78b61e752e8f03f932b21ad2fb82439724be9173e64f5db984989d9d68a744",
+	Source:      "493da9e74d8261507f23e8e93a2ad03f35d36716a5468ce119fb80995b00562a",
+	Module:      "c5fb6433273ccc95136723709d3ab2b25719e640b3073bef9ce909016762b222",
 }
 
 // MatrixGatherPush holds the push constants of matrix_gather.comp.
@@ -1764,8 +1764,8 @@ var MatrixGatherEmulated = Kernel{
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 8192,
 	Precision:   FP16,
-	Source:      "a8df7e0f382ca463caf6a8232b87ae9127577072ba812a6d657f721e0bf0a561",
-	Module:      "54cbcb9bc7342df96093cbb955656b4606e5995b53168dfbd81f7609bc11704b",
+	Source:      "e511c9908c119998389ee6c0828853e1dcfeb7d8239aacd03f18104660b056e3",
+	Module:      "f2d78dd76e2dbfec763b3671b87e9ac314f598a6bb753ba3d4dcbe66027ca8bb",
 }
 
 // MatrixGatherEmulatedPush holds the push constants of matrix_gather_emulated.comp.
@@ -1825,7 +1825,7 @@ var MatrixWgrad = Kernel{
 	Subgroup:    true,
 	Matrix:      true,
 	Precision:   FP16,
-	Source:      "14b96ec94a4ffa859893f1ed9c5baedd0c8f0dccc8a3fd245b00428f499eb318",
+	Source:      "062a34b9773316b22e4eb0b88399b8c20c8fad26efe820e1461fbc788b4453f9",
 	Module:      "3ef71fab399eb9ea0b787d71214ed07939a68cec44acf78e03830d9459776686",
 }
 
@@ -1884,7 +1884,7 @@ var MatrixWgradEmulated = Kernel{
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 9984,
 	Precision:   FP16,
-	Source:      "3c9232c26d0b4f91a5be404c2bd1988735a23f20398f6f066891ec757221a918",
+	Source:      "b52d0f4a83625b1c9cfe044dd7475517145ffde5a08d6f6ecff49f14c2d37358",
 	Module:      "e0eefa19150bfa4bee31829b3c9879cbd151260bc46dbdd512df59f4f6655cfb",
 }
 
@@ -3326,6 +3326,7 @@ var TileFwd = Kernel{
 		{Name: "H", Default: 0x20},
 		{Name: "W", Default: 0x20},
 		{Name: "ROWS", Default: 0xa},
+		{Name: "WINOGRAD", Default: 0x0},
 		{Name: "ACT", Default: 0x1},
 		{Name: "STATS", Default: 0x0},
 		{Name: "TURNED", Default: 0x0},
@@ -3333,11 +3334,11 @@ var TileFwd = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "f3df4a259249516d02110f75e3c729beda310a4d19015186800a084808cc48b5",
-	Module:      "79ee4412acaa66b030b313775463c8f3ab5001cee88a618dfc591401f66a2073",
+	Source:      "e07116b56580777a0c475bccd0cd655efec6bd340213294dce7ab2bf6c729bdf",
+	Module:      "51d93ee1d0d411cc48c4c8f26e301a5a5345db16ef6e52ca9a3ad6e2bbba0d8e",
 	Half: []Form{
-		{Precision: FP16, SPIRV: tileFwdSPVFP16, Module: "4f0f3f90b482f77248096e8ce02240cc6f7e49c1d475a9cb83982fd6e29f6996"},
-		{Precision: BF16, SPIRV: tileFwdSPVBF16, Module: "0ccc4c7fdb3ad645260e82e2c57b420050ab995b6f97fe265284e4da34e8b7e3"},
+		{Precision: FP16, SPIRV: tileFwdSPVFP16, Module: "c578f06adbd5729e7d844b476c64c5a830c560cc58b71b8b5688017ef54b5282"},
+		{Precision: BF16, SPIRV: tileFwdSPVBF16, Module: "8e80d759daf96dc576a766043fb069c5b26a27aabce50d9124f977575acd848f"},
 	},
 }
 
@@ -3391,6 +3392,7 @@ var TileFwdAcc = Kernel{
 		{Name: "H", Default: 0x20},
 		{Name: "W", Default: 0x20},
 		{Name: "ROWS", Default: 0xa},
+		{Name: "WINOGRAD", Default: 0x0},
 		{Name: "ACT", Default: 0x1},
 		{Name: "STATS", Default: 0x0},
 		{Name: "TURNED", Default: 0x0},
@@ -3398,11 +3400,11 @@ var TileFwdAcc = Kernel{
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "1666561886941913ea91694eb20d6a8d0348ee4eabc609a864a9f7d1e166d33f",
-	Module:      "34392be3f2df15eb4646a8bb503cd51402b1884322b0c5884948254519884439",
+	Source:      "d70ee8732d761dce6ff4c02e3b194bb1f3a5a7258c73794d8557b1ebca969bcd",
+	Module:      "1afeb346f5040cb17200aaa8b8d2ccd8f48e8efccdf51172e0c304505ef70b9e",
 	Half: []Form{
-		{Precision: FP16, SPIRV: tileFwdAccSPVFP16, Module: "b76de2b01e379e2c1cfb49afe88c0d8acf584bfa795750b1757fad8410a8a711"},
-		{Precision: BF16, SPIRV: tileFwdAccSPVBF16, Module: "d35a757c5af6259bb7431dec8535d326d4c0d1b833465dc2f2f775f7e0ed0613"},
+		{Precision: FP16, SPIRV: tileFwdAccSPVFP16, Module: "7e44741f5ad6ffdca0aa38f25e8caa51b831f66dffe73cf875e6fed1aae1804d"},
+		{Precision: BF16, SPIRV: tileFwdAccSPVBF16, Module: "97afe0c7894b4a063af358a5dca5c6606fb2e74e16ea3b1253fd66452f5643d7"},
 	},
 }
 
@@ -3458,15 +3460,16 @@ var TileGather = Kernel{
 		{Name: "H", Default: 0x20},
 		{Name: "W", Default: 0x20},
 		{Name: "ROWS", Default: 0xa},
+		{Name: "WINOGRAD", Default: 0x0},
 	},
 	Local:       [3]uint32{128, 1, 1},
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 13632,
-	Source:      "d4b328d3c97fed199652055b73158d5af6a64d290c0966ef8ccd4b1dd23730ad",
-	Module:      "9c53b9983ee4cca0f7073e4ea985b32a621ae649b24ba167f50f78e0f2200773",
+	Source:      "a7993214c6caa60d01890b74cc28668abbefc2aa3021971a2a3d1a2559c6720e",
+	Module:      "fd28d5348fce9b3c2ed63900e25af20f0282e7b753f8a3677d3aff2c6ea06d3c",
 	Half: []Form{
-		{Precision: FP16, SPIRV: tileGatherSPVFP16, Module: "f515b2db596056c6934bb28dd7b357b0c75270c65621ab2ba29d6b8948af6e4c"},
-		{Precision: BF16, SPIRV: tileGatherSPVBF16, Module: "ec7eba0d7d630b59080eb86438230ca1497ba61f42bb4b6cf0c7991f7d12d9f0"},
+		{Precision: FP16, SPIRV: tileGatherSPVFP16, Module: "fe57643f6c3096f5597ce0749561e893abaea417e4b9cdf2d09cb0d0b001ab9c"},
+		{Precision: BF16, SPIRV: tileGatherSPVBF16, Module: "32d419d87e758f91c3003a41e4b9c3517b8e593b8e3db2a826cce4324ce8b53e"},
 	},
 }
 

@@ -24,7 +24,9 @@ const uint BKP = BK + PAD;            // halves of the weights of an input chann
 const uint SIDE = 2;                  // channels that an invocation loads
 const uint PER = LANES * SIDE / CB;   // invocations that load them
 const uint LOADS = (PATCH + PER - 1) / PER;
-const uint WEIGHTS = (CB * KK * BK + LANES - 1) / LANES;
+const bool WINOGRAD = false;          // see patch.glsl
+const uint RUN = 1, RUNS = KK;        // taps that are loaded together, and such runs of a window
+const uint WEIGHTS = (CB * RUNS * BK + LANES - 1) / LANES;
 const uint COLUMN = SG * TM + 4;      // floats from a channel of a part to the next
 const uint SUMS = 2 * BK * (GU + 1);  // floats for reductions: two of each unit
 
@@ -39,7 +41,7 @@ shared float stage[TN * COLUMN > SUMS ? TN * COLUMN : SUMS];
 Sum product[FM * TK];
 float acc[TK * TP];          // [channel][pixel]
 float ahead[LOADS * SIDE];   // the next elements of the patch
-float wahead[WEIGHTS];       // and weights
+float wahead[WEIGHTS * RUN];       // and weights
 uint inside;                 // bit i: elements i of ahead lie in the image
 uint lane, kg, unit;         // this invocation, its channel and its unit in a part
 uint start[FM];              // where the first tap of each run reads
@@ -92,8 +94,8 @@ void multiply() {
             }
 }
 
-// acc_take hands the sums to the invocations.
-void acc_take() {
+// acc_finish hands the sums to the invocations.
+void acc_finish() {
     [[unroll]] for (uint i = 0; i < FM * TK; i++) {
         barrier();
         matrix_columns(product[i], stage, subgroup * TM, COLUMN);

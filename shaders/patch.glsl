@@ -27,7 +27,8 @@ layout(constant_id = 6) const bool POOL = false; // KS = 1: the mean of 2x2 pixe
 layout(constant_id = 7) const uint H = 32;      // height and width of what the pixels are counted in
 layout(constant_id = 8) const uint W = 32;
 layout(constant_id = 9) const uint ROWS = 10;   // KS = 3: rows of the patch
-#define FREE 10 // the next identifier of a constant
+layout(constant_id = 10) const bool WINOGRAD = false; // KS = 3, TP a multiple of 4: six products for four pixels (patch_winograd.glsl)
+#define FREE 11 // the next identifier of a constant
 
 const uint GU = LANES / GK;
 const uint KK = KS * KS;
@@ -39,17 +40,21 @@ const uint SIDE = 1;                        // channels that an invocation loads
 const uint PER = LANES / CB;                // invocations that load a channel
 const uint LOADS = (PATCH + PER - 1) / PER; // elements that each of them loads
 const uint PITCH = BK / 4 + 1;              // of the weights, in vec4
-const uint WEIGHTS = (CB * KK * BK + LANES - 1) / LANES;
+const uint RUN = WINOGRAD ? 3 : 1;          // taps that are loaded together
+const uint RUNS = KK / RUN;                 // and how often, for a pair of channels
+const uint KEPT = WINOGRAD ? 6 * KS : KK;   // of a pair of channels: points of filter rows, or taps
+const uint WEIGHTS = (CB * RUNS * BK + LANES - 1) / LANES; // runs that an invocation loads
+const uint ACC = WINOGRAD ? TK * TP * 3 / 2 : TK * TP;
 const uint SUMS = 2 * BK * (GU + 1);        // floats for reductions: two of each unit
 
 shared float patch_[CB * PATCH > SUMS ? CB * PATCH : SUMS];
-shared vec4 weights[CB * KK * PITCH];
+shared vec4 weights[CB * KEPT * PITCH];
 #define SCRATCH patch_ // floats for reductions
 
-float acc[TK * TP];    // [channel][pixel]
-float ahead[LOADS];    // the next elements of the patch
-float wahead[WEIGHTS]; // and weights
-uint inside;           // bit i: element i of ahead lies in the image
+float acc[ACC];              // [channel][pixel]; until acc_finish with WINOGRAD [channel][quad][point]
+float ahead[LOADS];          // the next elements of the patch
+float wahead[WEIGHTS * RUN]; // and weights
+uint inside;                 // bit i: element i of ahead lies in the image
 
 uint lane, kg, unit;  // this invocation, its group of channels, its unit in the workgroup
 uint first_unit;      // of the workgroup
@@ -104,32 +109,10 @@ uint channel(uint o) { return kg * TK + o; }
 // patch_put puts element e of the channel that this invocation loads into the patch.
 void patch_put(uint e, float v[SIDE]) { patch_[lane / PER * PATCH + e] = v[0]; }
 
-// weight_put puts the weight from input i by a tap to output o into shared memory.
-void weight_put(uint i, uint tap, uint o, float v) { weights[(i * KK + tap) * PITCH + o / 4][o % 4] = v; }
+// weight_put puts the weight from input i by a tap or point to output o into shared
+// memory.
+void weight_put(uint i, uint tap, uint o, float v) { weights[(i * KEPT + tap) * PITCH + o / 4][o % 4] = v; }
 
 #include "patch_weights.glsl"
-
-// multiply adds the products of the patch and the weights.
-void multiply() {
-    [[dont_unroll]] for (uint c = 0; c < CB; c++)
-        [[dont_unroll]] for (uint r = 0; r < KS; r++) {
-            float z[TP + 2];
-            [[unroll]] for (uint j = 0; j < TP + KS - 1; j++)
-                z[j] = patch_[c * PATCH + start + r * W1 + j];
-            [[unroll]] for (uint s = 0; s < KS; s++)
-                [[unroll]] for (uint q = 0; q < TK / 4; q++) {
-                    vec4 v = weights[(c * KK + r * KS + s) * PITCH + kg * (TK / 4) + q];
-                    [[unroll]] for (uint o = 0; o < 4; o++)
-                        [[unroll]] for (uint j = 0; j < TP; j++)
-                            acc[(4 * q + o) * TP + j] = fma(v[o], z[j + s], acc[(4 * q + o) * TP + j]);
-                }
-        }
-}
-
-void acc_clear() {
-    [[unroll]] for (uint i = 0; i < TK * TP; i++)
-        acc[i] = 0.0;
-}
-
-void acc_take() {} // acc holds the sums already
+#include "patch_multiply.glsl"
 #endif

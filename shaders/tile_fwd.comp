@@ -9,8 +9,8 @@
 //     tiles[k,t] = (mean, M2) of the pixels of y[k] that workgroup t made       with STATS
 //
 // 0 <= k < p.k, 0 <= c < p.c; z is 0 outside of the image, and averaged 2x2 first
-// with POOL. An invocation adds in the order c, r, s, which depends on nothing
-// else. No two invocations write the same y.
+// with POOL. An invocation adds in the order c, r, s, or with WINOGRAD c, r, which
+// depends on nothing else. No two invocations write the same y.
 // CPU reference: ops/ref.Conv. Host: ops.Conv.
 
 #define Y_ACCESS writeonly

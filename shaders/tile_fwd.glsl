@@ -102,7 +102,7 @@ void run() {
         if (c0 > 0)
             multiply();
     }
-    acc_take();
+    acc_finish();
     store(k0);
     if (STATS)
         measure(k0, group, groups);

@@ -250,8 +250,12 @@ func (run *convRun) steps(f func() []ops.Step) func() []ops.Step {
 
 func convForward(s convShape, o convOptions) Case {
 	run := newConv(s, o)
-	return Case{Name: fmt.Sprintf("fwd_%v_%v", s, o), Env: run.op.Env, Steps: run.steps(run.op.Forward), In: run.input,
+	c := Case{Name: fmt.Sprintf("fwd_%v_%v", s, o), Env: run.op.Env, Steps: run.steps(run.op.Forward), In: run.input,
 		Out: []Want{wants("y", run.op.Y, ref.Conv(s.g, run.x, run.l, run.w, run.b))}}
+	if o.form.Winograd() {
+		c = s.widened(c)
+	}
+	return c
 }
 
 func convWeights(s convShape, o convOptions) Case {

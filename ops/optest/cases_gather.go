@@ -44,13 +44,22 @@ func gatherCases() []Case {
 }
 
 func plainGather(seed uint64, s [4]int, limit uint64, readers ...gatherReader) Case {
-	return gatherIn(envOf(limit), seed, s, readers)
+	return gatherIn(envOf(limit), "", seed, s, readers)
 }
 
-// gatherIn is a gather in env, with all that it leaves.
-func gatherIn(env *ops.Env, seed uint64, s [4]int, readers []gatherReader) Case {
-	c, made, want, plus := gatherCase(seed, s, env, ops.FP32, readers)
+// gatherIn is a gather in env, in variant v unless that is empty, with all that it
+// leaves.
+func gatherIn(env *ops.Env, v ops.Variant, seed uint64, s [4]int, readers []gatherReader) Case {
+	return gatherOf(forced(env, v), ops.FP32, v, seed, s, readers)
+}
+
+// gatherOf is gatherIn for forms that the precision of maps is a condition of.
+func gatherOf(env *ops.Env, p ops.Precision, v ops.Variant, seed uint64, s [4]int, readers []gatherReader) Case {
+	c, made, want, plus := gatherCase(seed, s, env, p, readers)
 	c.Out = nearGather(made, want, plus)
+	if v.Winograd() {
+		c.Out = gatherWants(made, want, plus)
+	}
 	return c
 }
 

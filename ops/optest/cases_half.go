@@ -17,7 +17,7 @@ func init() {
 // number of them in a plane, several views, ranges that cut; and where results are
 // stored several times on the way.
 func halfCases(p ops.Precision) []Case {
-	cases := slices.Concat(halfMapCases(), halfConvCases(p), halfTileCases())
+	cases := slices.Concat(halfMapCases(), halfConvCases(p), halfTileCases(p))
 	for i, c := range cases {
 		cases[i] = inPrecision(p, c)
 	}
@@ -82,17 +82,24 @@ func halfConvCases(p ops.Precision) []Case {
 }
 
 // halfTileCases are the tiles for GPUs, in the variants that serve every device and a
-// shape that no tile divides. Those that leave statistics take float32 alone.
-func halfTileCases() []Case {
+// shape that no tile divides. Those that leave statistics take float32 alone. What
+// Winograd's algorithm does to elements it does to all precisions alike, so that one
+// tries all roles.
+func halfTileCases(p ops.Precision) []Case {
 	s := convShape{2, 3, 5, 11, 5, same3}
 	o := convOptions{seed: 110 | Coarse, limit: ops.DefaultRange, act: true}
 	added := o
 	added.seed++
-	gather := gatherIn(forced(classOf(ops.Small, ops.DefaultRange), leastTile), 112|Coarse, [4]int{7, 3, 7, 7},
-		[]gatherReader{{6, 7, 0, point, true}, {5, 9, 1, same3, true}})
-	mustHave(gather, leastTile)
-	return []Case{
-		tileCase(ops.Small, leastTile, s, o, convForward), tileCase(ops.Small, leastTile, s, added, tileData),
-		tileCase(ops.Small, leastWeights, s, o, convWeights), gather,
+	cases := []Case{tileCase(ops.Small, leastWeights, s, o, convWeights), tileCase(ops.Small, leastTile, s, o, convForward), tileCase(ops.Small, leastWinograd, s, o, convForward)}
+	for _, v := range []ops.Variant{leastTile, leastWinograd} {
+		if v == leastWinograd && p != ops.FP16 {
+			continue
+		}
+		gather := gatherIn(classOf(ops.Small, ops.DefaultRange), v, 112|Coarse, [4]int{7, 3, 7, 7},
+			[]gatherReader{{6, 7, 0, point, true}, {5, 9, 1, same3, true}})
+		mustHave(gather, v)
+		gather.Name = string(v) + "_" + gather.Name
+		cases = append(cases, tileCase(ops.Small, v, s, added, tileData), gather)
 	}
+	return cases
 }

@@ -20,7 +20,7 @@ func init() {
 // quadClasses are those with quad forms; each has tables of its own.
 var quadClasses = []ops.Class{ops.Quad, ops.Quad16}
 
-// winogradSlack is the constant of the tolerance formula for the quad forms.
+// winogradSlack is the constant of the tolerance formula for Winograd's algorithm.
 // F(4,3) forms each quad of outputs from sums and differences of its six inputs
 // and three taps with weights up to 8, so that the rounding error of an output is
 // in proportion to the largest terms of its quad, not to its own.
@@ -103,17 +103,31 @@ func (s convShape) widened(c Case) Case {
 	return c
 }
 
-func widen(w *Want) { widenBy(4, w) }
+// widen widens every quad of every row. A quad that the row cuts has terms in pixels
+// beyond it too, so its magnitude is no less than that of the quad before, which reads
+// the same inputs.
+func widen(w *Want) {
+	for row := range slices.Chunk(w.Mag, int(w.View.Block.W)) {
+		widenBy(4, row)
+		if cut := len(row) &^ 3; 0 < cut && cut < len(row) {
+			row[cut] = max(row[cut], row[cut-1])
+			widenBy(3, row[cut:])
+		}
+	}
+	w.Tolerance = Tolerance{C: winogradSlack}
+}
 
 // widenTaps is widen for weight gradients of 3x3 convolutions: of the taps between a
 // pair of channels each gets the largest magnitude. It matters where few pixels of
 // an input pass the ReLU, and the sums have few terms.
-func widenTaps(w *Want) { widenBy(9, w) }
-
-func widenBy(n int, w *Want) {
+func widenTaps(w *Want) {
+	widenBy(9, w.Mag)
 	w.Tolerance = Tolerance{C: winogradSlack}
-	for q := 0; q < len(w.Mag); q += n {
-		copy(w.Mag[q:q+n], slices.Repeat([]float64{slices.Max(w.Mag[q : q+n])}, n))
+}
+
+func widenBy(n int, mags []float64) {
+	for group := range slices.Chunk(mags, n) {
+		copy(group, slices.Repeat([]float64{slices.Max(group)}, len(group)))
 	}
 }
 
@@ -142,7 +156,7 @@ func quadData(class ops.Class, s convShape, seed, limit uint64, acc bool) Case {
 // it can, and the merge of them.
 func measured(s convShape, o convOptions) Case {
 	forward := convForward(s, o)
-	if o.class.Quads() || o.form == ops.QuadForm {
+	if o.class.Quads() {
 		forward = s.widened(forward)
 	}
 	y := forward.Out[0]

@@ -3,7 +3,6 @@ package optest
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"sparsevk/ops"
 	"sparsevk/ops/ref"
@@ -13,7 +12,7 @@ func init() {
 	Register("tile", tileCases)
 	Register("tile_wide", tileWideCases)
 	Register("tile_gather", func() []Case { return tileGatherCases(ops.Small, leastTile) })
-	Register("tile_gather_wide", func() []Case { return tileGatherCases(ops.NVIDIA, wideTiles(ops.GatherRole)...) })
+	Register("tile_gather_wide", func() []Case { return tileGatherCases(ops.NVIDIA, wideTiles(ops.GatherRole, false)...) })
 }
 
 // tileShapes: rows that units meet exactly, with idle pixels, and that a workgroup
@@ -33,16 +32,18 @@ var tileShapes = []convShape{
 	{2, 24, 7, 5, 66, pooling},
 }
 
-// leastTile and leastWeights are the variants that serve every device.
+// leastTile, leastWinograd and leastWeights are the variants that serve every device.
 const (
-	leastTile    ops.Variant = "tile-32x64"
-	leastWeights ops.Variant = "tile-16k"
+	leastTile     ops.Variant = "tile-32x64"
+	leastWinograd ops.Variant = "winograd-32x64"
+	leastWeights  ops.Variant = "tile-16k"
 )
 
-// wideTiles returns the other tile variants of a role.
-func wideTiles(r ops.Role) []ops.Variant {
+// wideTiles returns the other tile variants of a role, with Winograd's algorithm or
+// without.
+func wideTiles(r ops.Role, winograd bool) []ops.Variant {
 	return slices.DeleteFunc(ops.Variants(r), func(v ops.Variant) bool {
-		return !strings.HasPrefix(string(v), "tile-") || v == leastTile || v == leastWeights
+		return !v.Tiles() || v.Winograd() != winograd || v == leastTile || v == leastWinograd || v == leastWeights
 	})
 }
 
@@ -86,13 +87,13 @@ func tileCases() []Case {
 // constants: each over a shape of each window.
 func tileWideCases() []Case {
 	var cases []Case
-	for i, v := range wideTiles(ops.ForwardRole) {
+	for i, v := range wideTiles(ops.ForwardRole, false) {
 		for _, j := range []int{i % 4, 5, 7} {
 			o := convOptions{seed: uint64(400 + j), limit: ops.DefaultRange, act: true, many: i%2 == 0}
 			cases = append(cases, tileCase(ops.NVIDIA, v, tileShapes[j], o, measured))
 		}
 	}
-	for _, v := range wideTiles(ops.WeightsRole) {
+	for _, v := range wideTiles(ops.WeightsRole, false) {
 		for _, j := range []int{0, 2, 5, 7} {
 			cases = append(cases, tileCase(ops.NVIDIA, v, tileShapes[j], convOptions{seed: uint64(430 + j), limit: ops.DefaultRange, act: true}, convWeights))
 		}
@@ -112,9 +113,13 @@ func tileData(s convShape, o convOptions) Case {
 		old := NewRand(o.seed + 1).normal(dx)
 		run.input, want = append(run.input, holds(dx.All(), old)), ref.Add(old, want)
 	}
-	return Case{Name: fmt.Sprintf("data_%v_acc%t_r%d", s, acc, o.limit), Env: run.op.Env, In: run.input,
+	c := Case{Name: fmt.Sprintf("data_%v_acc%t_r%d", s, acc, o.limit), Env: run.op.Env, In: run.input,
 		Steps: func() []ops.Step { return run.op.BackwardData(dx.All(), acc) },
 		Out:   []Want{wants("dx", dx.All(), want)}}
+	if o.form.Winograd() {
+		c = s.widened(c)
+	}
+	return c
 }
 
 // tileGatherCases: maps that units meet exactly and not, one reader and several,
@@ -139,7 +144,7 @@ func tileGatherCases(class ops.Class, variants ...ops.Variant) []Case {
 			if len(variants) > 1 && j != i && j != 2 {
 				continue
 			}
-			c := gatherIn(forced(classOf(class, q.limit), v), uint64(500+j), q.shape, q.readers)
+			c := gatherIn(classOf(class, q.limit), v, uint64(500+j), q.shape, q.readers)
 			c.Name = string(v) + "_" + c.Name
 			mustHave(c, v)
 			cases = append(cases, c)

@@ -106,10 +106,7 @@ func (t *Trial) reduced(v ops.Variant) Case {
 	default:
 		c = measured(s, o)
 	}
-	switch {
-	case v == ops.QuadForm && t.Role == ops.DataRole:
-		c = s.widened(c)
-	case v == ops.QuadForm && t.Role == ops.WeightsRole && s.g.R == 3:
+	if v == ops.QuadForm && t.Role == ops.WeightsRole && s.g.R == 3 {
 		widenTaps(&c.Out[0])
 	}
 	if half {
@@ -127,10 +124,5 @@ func (t *Trial) reducedGather(s convShape, o convOptions) Case {
 	if s.k > 3 {
 		readers = []gatherReader{{s.k - s.k/2, s.c + 2, 1, s.g, true}, {s.k / 2, s.c, 0, s.g, true}}
 	}
-	c, made, want, plus := gatherCase(o.seed, [4]int{s.c, s.n, s.h, s.w}, o.env(), o.precision, readers)
-	c.Out = gatherWants(made, want, plus)
-	if o.form != ops.QuadForm {
-		c.Out = nearGather(made, want, plus)
-	}
-	return c
+	return gatherOf(o.env(), o.precision, o.form, o.seed, [4]int{s.c, s.n, s.h, s.w}, readers)
 }

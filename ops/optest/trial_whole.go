@@ -178,11 +178,10 @@ func (t *Trial) agree(v ops.Variant, o ops.View, got, plain, mags []float32) err
 		want[i], mag[i] = float64(plain[i]), math.Abs(float64(mags[i]))
 	}
 	w := Want{View: o, Mag: mag, Tolerance: Tolerance{C: 2 * Slack}}
-	if v == ops.QuadForm {
-		switch {
-		case t.Role == ops.WeightsRole && t.R == 3:
+	if v.Winograd() {
+		if t.Role == ops.WeightsRole && t.R == 3 {
 			widenTaps(&w)
-		case o.Block.Plane()%4 == 0:
+		} else {
 			widen(&w)
 		}
 		w.Tolerance = Tolerance{C: Slack + winogradSlack}
