@@ -56,16 +56,26 @@ const (
 
 // profiles is the table that ships, by class. The tiles are KERNELS.md section 5's
 // for each vendor: of what others found, not yet measured with these kernels. None
-// names the Winograd tiles, which only 'sparsenet tune' tries.
+// names the Winograd tiles, which only 'sparsenet tune' tries. Maps of float16 take
+// cooperative matrices first where the device multiplies them, but for Intel's, where
+// others found them slower on some devices: there 'sparsenet tune' tries them.
 var profiles = [...]profile{
 	Plain:  {name: "plain", cpu: true},
 	Quad:   {name: "quad", cpu: true, lanes: 8, texels: DefaultRange / 16, addresses: true, rules: []rule{{variant: QuadForm}}},
 	Quad16: {name: "quad16", cpu: true, lanes: 16, texels: DefaultRange / 16, addresses: true, rules: []rule{{variant: QuadForm}}},
 	Small:  {name: "small", shared: 16 << 10, invocations: 128, rules: tileRules("tile-16k", "tile-32x64")},
-	NVIDIA: {name: "nvidia", vendor: vendorNVIDIA, shared: 32 << 10, invocations: 256, rules: tileRules("tile-32k", "tile-32x256", "tile-64x128", "tile-32x128")},
-	RDNA:   {name: "rdna", vendor: vendorAMD, least: 32, shared: 32 << 10, invocations: 256, rules: tileRules("tile-32k", "tile-32x256", "tile-64x128", "tile-32x128")},
+	NVIDIA: {name: "nvidia", vendor: vendorNVIDIA, shared: 32 << 10, invocations: 256, rules: append(matrixRules(), tileRules("tile-32k", "tile-32x256", "tile-64x128", "tile-32x128")...)},
+	RDNA:   {name: "rdna", vendor: vendorAMD, least: 32, shared: 32 << 10, invocations: 256, rules: append(matrixRules(), tileRules("tile-32k", "tile-32x256", "tile-64x128", "tile-32x128")...)},
 	GCN:    {name: "gcn", vendor: vendorAMD, shared: 32 << 10, invocations: 256, rules: tileRules("tile-32k", "tile-32x128")},
 	Intel:  {name: "intel", vendor: vendorIntel, shared: 32 << 10, invocations: 256, rules: tileRules("tile-16k", "tile-32x64")},
+}
+
+// matrixRules returns the rules for cooperative matrices, which fit float16 maps alone:
+// narrow tiles for up to 16 channels, small ones for small planes.
+func matrixRules() []rule {
+	return []rule{{role: WeightsRole, variant: matrixWeights}, {makes: 16, variant: "matrix-16x256"},
+		{makes: 32, pixels: 64 * 16 * 16, variant: "matrix-32x128"}, {makes: 32, variant: "matrix-32x256"},
+		{variant: "matrix-64x128"}, {variant: "matrix-32x128"}}
 }
 
 // tileRules returns the rules of a class with tiles: the variant of weight

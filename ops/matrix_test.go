@@ -36,7 +36,7 @@ func TestEmulatedMatrix(t *testing.T) {
 		if err := optest.Unfit(dev, name); err != nil {
 			t.Skip(err)
 		}
-		few := []string{"emulated_16x8x16_32", "emulated_8x16x16_16", "emulated_16x16x16_64"}
+		few := []string{"emulated_16x8x16_32", "emulated_16x16x16_64"}
 		if os.Getenv("SPARSEVK_SLOW") == "1" || slices.Contains(few, name) {
 			t.Run(name, func(t *testing.T) { optest.RunAll(t, name) })
 		}

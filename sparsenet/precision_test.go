@@ -207,9 +207,11 @@ func prototypes(m *Model, r *rand.Rand) (images []float32, labels []uint32) {
 	return images, labels
 }
 
-// learn trains for steps and returns the mean loss of the last quarter.
-func learn(t *testing.T, p ops.Precision, scale float32, seed uint64, steps int) float64 {
-	m := open(t, Config{Depth: 7, Growth: []int{4}, Classes: 4, Input: Input{8, 8, 3}}, Options{Batch: 16, Floats: true, Precision: p})
+// learn trains for steps, in the precision and with the kernels of o, and returns the
+// mean loss of the last quarter.
+func learn(t *testing.T, o Options, scale float32, seed uint64, steps int) float64 {
+	o.Batch, o.Floats = 16, true
+	m := open(t, Config{Depth: 7, Growth: []int{4}, Classes: 4, Input: Input{8, 8, 3}}, o)
 	values := map[string][]float32{}
 	for _, q := range m.Graph.Params.All {
 		values[q.Name] = make([]float32, q.Elems())
@@ -240,6 +242,15 @@ func putLabels(m *Model, labels []uint32) {
 	}
 }
 
+// learned returns mean and spread of what learn gives in three runs.
+func learned(t *testing.T, o Options, scale float32, steps int) (mean, spread float64) {
+	var all []float64
+	for seed := range uint64(3) {
+		all = append(all, learn(t, o, scale, seed, steps))
+	}
+	return (all[0] + all[1] + all[2]) / 3, slices.Max(all) - slices.Min(all)
+}
+
 // TestHalfLearns: over 200 steps the loss follows float32's within its own noise,
 // which is what other random numbers make of it. Means over several runs are
 // compared: one bit that differs leads a run elsewhere.
@@ -248,20 +259,13 @@ func TestHalfLearns(t *testing.T) {
 		return
 	}
 	const steps = 200
-	runs := func(p ops.Precision, scale float32) (mean, spread float64) {
-		var all []float64
-		for seed := range uint64(3) {
-			all = append(all, learn(t, p, scale, seed, steps))
-		}
-		return (all[0] + all[1] + all[2]) / 3, slices.Max(all) - slices.Min(all)
-	}
-	want, noise := runs(ops.FP32, 1)
+	want, noise := learned(t, Options{}, 1, steps)
 	for _, h := range halves {
-		got, spread := runs(h.precision, h.scale)
+		got, spread := learned(t, Options{Precision: h.precision}, h.scale, steps)
 		t.Logf("%v: loss %.4f, spread %.4f; float32's %.4f, noise %.4f", h.precision, got, spread, want, noise)
 		assert.LessOrEqual(t, math.Abs(got-want), noise, h.precision)
 	}
 	assert.Less(t, want, 0.8*math.Log(4), "it learns")
-	lost := learn(t, ops.FP16, 0x1p-20, 0, steps)
+	lost := learn(t, Options{Precision: ops.FP16}, 0x1p-20, 0, steps)
 	assert.Greater(t, math.Abs(lost-want), noise, "with a loss scale that loses the gradients nothing is learned")
 }
