@@ -40,9 +40,15 @@ func TestHalf(t *testing.T) {
 func TestHalfRunsEveryKernel(t *testing.T) {
 	for _, p := range []ops.Precision{ops.FP16, ops.BF16} {
 		ran := map[*shaders.Kernel]bool{}
-		for _, c := range optest.Cases(p.String()) {
-			for _, s := range c.Steps() {
-				ran[s.Code()] = true
+		tables := []string{p.String()}
+		if p == ops.FP16 {
+			tables = append(tables, optest.MatrixTables(false)[0], optest.MatrixTables(true)[0])
+		}
+		for _, table := range tables {
+			for _, c := range optest.Cases(table) {
+				for _, s := range c.Steps() {
+					ran[s.Code()] = true
+				}
 			}
 		}
 		for _, k := range shaders.All {

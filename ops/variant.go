@@ -16,8 +16,8 @@ const (
 	QuadForm  Variant = "quad"  // see Quad
 )
 
-// Tiles reports whether v is one of the forms for GPUs: tiles, and those below.
-func (v Variant) Tiles() bool { return v != PlainForm && v != QuadForm }
+// Tiles reports whether v is one of the tile forms, which are for GPUs.
+func (v Variant) Tiles() bool { return v != PlainForm && v != QuadForm && !v.Rounds() }
 
 // Winograd reports whether v has Winograd's algorithm for windows of 3x3, which
 // rounds otherwise than a sum of products.
@@ -26,7 +26,7 @@ func (v Variant) Winograd() bool {
 }
 
 // Rounds reports whether v rounds what it multiplies to float16: the activated input,
-// and the weights.
+// and the weights. Such are the matrix forms, for maps of float16 on GPUs.
 func (v Variant) Rounds() bool { return strings.HasPrefix(string(v), "matrix-") }
 
 // A Role is what kernels of a convolution do.

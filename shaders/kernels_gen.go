@@ -1825,8 +1825,8 @@ var MatrixWgrad = Kernel{
 	Subgroup:    true,
 	Matrix:      true,
 	Precision:   FP16,
-	Source:      "062a34b9773316b22e4eb0b88399b8c20c8fad26efe820e1461fbc788b4453f9",
-	Module:      "3ef71fab399eb9ea0b787d71214ed07939a68cec44acf78e03830d9459776686",
+	Source:      "5d555eecd9f5b48c6712d91fdb19ae3ca4202f78bd2849d390c8f5a34ca64a3d",
+	Module:      "61ccf287e1e392bb06f9bc5046abd274bd7f78546c37132698539dc80911d6c4",
 }
 
 // MatrixWgradPush holds the push constants of matrix_wgrad.comp.
@@ -1884,8 +1884,8 @@ var MatrixWgradEmulated = Kernel{
 	LocalID:     [3]int{0, -1, -1},
 	SharedBytes: 9984,
 	Precision:   FP16,
-	Source:      "b52d0f4a83625b1c9cfe044dd7475517145ffde5a08d6f6ecff49f14c2d37358",
-	Module:      "e0eefa19150bfa4bee31829b3c9879cbd151260bc46dbdd512df59f4f6655cfb",
+	Source:      "7aa5b1dc755cbbf97572e910e80a2974e756abd90233abf2caa20d3d3e6dce90",
+	Module:      "590a50e989f76199b2979c6b3d4e456553e9f6b7daf58738a20391d83a136d32",
 }
 
 // MatrixWgradEmulatedPush holds the push constants of matrix_wgrad_emulated.comp.

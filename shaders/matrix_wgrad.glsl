@@ -52,12 +52,10 @@ void multiply() {
             matrix_load(d[k], grad, 1, k * TM * ROW + q, ROW);
         uint from = element(q);
         [[unroll]] for (uint i = 0; i < ITEMS; i++) {
-            uint item = i * SG + subgroup, tap = item / FC;
-            if (item < KK * FC) {
-                matrix_load(z, patch_, 2, (from + tap / KS * W1 + tap % KS) * CBP + item % FC * TN, CBP);
-                [[unroll]] for (uint k = 0; k < FK; k++)
-                    matrix_add(sums[i * FK + k], d[k], z);
-            }
+            uint item = min(i * SG + subgroup, KK * FC - 1), tap = item / FC; // the last again, rather than a branch
+            matrix_load(z, patch_, 2, (from + tap / KS * W1 + tap % KS) * CBP + item % FC * TN, CBP);
+            [[unroll]] for (uint k = 0; k < FK; k++)
+                matrix_add(sums[i * FK + k], d[k], z);
         }
     }
 }
@@ -70,8 +68,8 @@ void store(uint k0, uint c0) {
         barrier();
         matrix_rows(sums[i], stage, at, TN);
         barrier();
-        for (uint e = subgroup_lane; e < TM * TN; e += SUB) {
-            uint k = k0 + i % FK * TM + e / TN, c = c0 + item % FC * TN + e % TN;
+        [[unroll]] for (uint j = 0; j < TM * TN / SUB; j++) { // else compilers keep the sums in memory
+            uint e = j * SUB + subgroup_lane, k = k0 + i % FK * TM + e / TN, c = c0 + item % FC * TN + e % TN;
             if (item < KK * FC && k < p.k && c < p.c)
                 dst[p.dst + gl_WorkGroupID.z * p.split + k * p.row + c * KK + tap] = stage[at + e];
         }

@@ -85,16 +85,21 @@ const compiled = "pipelines compiled"
 type form struct {
 	kernel *shaders.Kernel
 	spec   []uint32
-	tuned  bool // no class takes it: a tuning may, which has timed it
+	tuned  bool   // no class takes it: a tuning may, which has timed it
+	lanes  uint32 // of its subgroups; 0: any
 }
 
 func (f form) String() string { return fmt.Sprintf("%s %v", f.kernel.Name, f.spec) }
 
+// formOf returns the form of a step.
+func formOf(s ops.Step, tuned bool) form { return form{s.Code(), s.Spec, tuned, s.Lanes} }
+
 // forms returns every kernel in every form of some networks' steps, and those
-// kernels that no network uses as they are. The quad kernels are left out: they
-// are written for processors whose subgroups have 8 lanes, and never chosen for a
-// device with more.
-func forms(t *testing.T) []form {
+// kernels that no network uses as they are; those that multiply matrices for the
+// product m, unless it is zero. The quad kernels are left out: they are written for
+// processors whose subgroups have 8 lanes, and never chosen for a device with more.
+// So is emulation, which is for tests.
+func forms(t *testing.T, m ops.Matrix) []form {
 	seen := map[string]form{}
 	add := func(f form) { seen[f.String()] = f }
 	for _, preset := range []string{"sparse-40-12", "sparse-40-24", "dense-40-12", "sparse-bc-100-24", "imagenet-sparse-121-32-init2k", "imagenet-dense-161-48", "sparse-sum-110-16x32x64"} {
@@ -106,7 +111,7 @@ func forms(t *testing.T) []form {
 					}
 					n := network(t, preset, Options{Batch: 16, Engine: engine, Precision: p, Class: class})
 					for _, s := range append(n.Train.Steps(), n.Eval.Steps()...) {
-						add(form{s.Code(), s.Spec, false})
+						add(formOf(s, false))
 					}
 				}
 			}
@@ -120,9 +125,14 @@ func forms(t *testing.T) []form {
 			n := network(t, "sparse-40-24", Options{Batch: 16, Precision: p, Class: ops.RDNA, Tuning: ops.Tuning{"forward 3x3": v, "gather 3x3": v}})
 			for _, s := range n.Train.Steps() {
 				if s.Form == v {
-					add(form{s.Code(), s.Spec, true})
+					add(formOf(s, true))
 				}
 			}
+		}
+	}
+	if m.Usable() {
+		for _, f := range matrixForms(t, m) {
+			add(f)
 		}
 	}
 	used := map[*shaders.Kernel]bool{}
@@ -132,12 +142,12 @@ func forms(t *testing.T) []form {
 	for _, k := range shaders.All {
 		if quad := strings.HasPrefix(k.Name, "quad_"); quad {
 			assert.False(t, used[k], "%s is chosen for GPUs", k.Name)
-		} else if !used[k] {
-			add(form{k, nil, false})
+		} else if !used[k] && !strings.HasPrefix(k.Name, "matrix_") {
+			add(form{kernel: k})
 		}
 		for _, p := range []ops.Precision{ops.FP16, ops.BF16} {
-			if half := k.In(p); half != nil && !used[half] {
-				add(form{half, nil, false})
+			if half := k.In(p); half != nil && !used[half] && !strings.HasPrefix(k.Name, "matrix_") {
+				add(form{kernel: half})
 			}
 		}
 	}
@@ -146,6 +156,32 @@ func forms(t *testing.T) []form {
 		all = append(all, f)
 	}
 	slices.SortFunc(all, func(a, b form) int { return strings.Compare(a.String(), b.String()) })
+	return all
+}
+
+// matrixForms returns the forms of the kernels that multiply matrices: what the class
+// takes, and what a tuning may.
+func matrixForms(t *testing.T, m ops.Matrix) (all []form) {
+	for _, preset := range []string{"sparse-40-12", "sparse-40-24", "sparse-bc-100-24", "imagenet-sparse-121-32-init2k"} {
+		n := network(t, preset, Options{Batch: 16, Precision: ops.FP16, Class: ops.RDNA, Matrix: m})
+		for _, s := range append(n.Train.Steps(), n.Eval.Steps()...) {
+			if s.Kernel.Matrix {
+				all = append(all, formOf(s, false))
+			}
+		}
+	}
+	for _, v := range ops.Variants(ops.ForwardRole) {
+		if !v.Rounds() {
+			continue
+		}
+		n := network(t, "sparse-40-24", Options{Batch: 16, Precision: ops.FP16, Class: ops.RDNA, Matrix: m, Tuning: ops.Tuning{"forward 3x3": v, "gather 3x3": v}})
+		for _, s := range n.Train.Steps() {
+			if s.Form == v {
+				all = append(all, formOf(s, true))
+			}
+		}
+	}
+	require.NotEmpty(t, all)
 	return all
 }
 
@@ -160,7 +196,7 @@ func compileAll(t *testing.T, chip string) {
 	} else {
 		assert.Empty(t, matrices, chip)
 	}
-	all, most := forms(t), 0.0
+	all, most := forms(t, record.Traits(dev).Matrix), 0.0
 	require.Greater(t, len(all), 40)
 	for _, f := range all {
 		vectors, faults, err := f.compile(dev)
@@ -175,7 +211,7 @@ func compileAll(t *testing.T, chip string) {
 			t.Logf("%v: %v vector registers", f, vectors)
 		}
 	}
-	greedy := form{&shaders.ConvFwd, slices.Clone(find(all, &shaders.ConvFwd).spec), false}
+	greedy := form{kernel: &shaders.ConvFwd, spec: slices.Clone(find(all, &shaders.ConvFwd).spec)}
 	greedy.spec[shaders.ConvFwd.SpecIndex("KT")] = 64
 	_, faults, err := greedy.compile(dev)
 	require.NoError(t, err)
@@ -191,7 +227,7 @@ func find(all []form, k *shaders.Kernel) form {
 // compile returns how many vector registers a form takes and what of it does not
 // fit into registers: spilled ones, and arrays that the compiler puts in memory.
 func (f form) compile(dev *gpu.Device) (vectors float64, faults []string, err error) {
-	p, err := record.Pipeline(dev, f.kernel, f.spec)
+	p, err := record.Pipeline(dev, f.kernel, f.spec, f.lanes)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -67,11 +67,7 @@ type selftestReport struct {
 }
 
 func (f *selftestFlags) run(cmd *cobra.Command) (err error) {
-	names := f.ops
-	if names == nil {
-		names = optest.Names()
-	}
-	for _, n := range names {
+	for _, n := range f.ops {
 		if !slices.Contains(optest.Names(), n) {
 			return usagef("op %q: unknown; there are %s", n, strings.Join(optest.Names(), ", "))
 		}
@@ -81,6 +77,10 @@ func (f *selftestFlags) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	names := f.ops
+	if names == nil {
+		names = optest.NamesFor(d)
+	}
 	s := &selftest{cmd: cmd, dev: d, match: f.match, progress: newProgress(cmd), selftestReport: newSelftestReport(d, f.dev.clamp)}
 	v, err := optest.LoadVerdict(cacheDir(), d.Info(), f.dev.clamp)
 	if err != nil {

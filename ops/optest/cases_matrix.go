@@ -13,8 +13,9 @@ import (
 func init() {
 	for i, m := range matrices {
 		Register(matrixTable(m), func() []Case { return matrixCases(m) })
-		m.Emulated = true
-		Register(matrixTable(m), func() []Case { return some(matrixCases(m), i) })
+		emulated := m
+		emulated.Emulated = true
+		Register(matrixTable(emulated), func() []Case { return some(matrixCases(emulated), i) })
 	}
 }
 
@@ -52,6 +53,14 @@ func MatrixTables(emulated bool) []string {
 	return slices.DeleteFunc(Names(), func(name string) bool { return !strings.HasPrefix(name, kind) })
 }
 
+// NamesFor returns the tables for a self-test of dev: all but those of matrices that it
+// does not list, and of emulated ones.
+func NamesFor(dev *gpu.Device) []string {
+	return slices.DeleteFunc(Names(), func(name string) bool {
+		return strings.HasPrefix(name, "emulated_") || strings.HasPrefix(name, "matrix_") && fitsMatrix(dev, name) != nil
+	})
+}
+
 // fitsMatrix returns why dev cannot run the table called name, or nil.
 func fitsMatrix(dev *gpu.Device, name string) error {
 	if strings.HasPrefix(name, "emulated_") {
@@ -86,37 +95,56 @@ var matrixShapes = []convShape{
 	{2, 24, 7, 5, 66, pooling},
 }
 
-// matrixCases runs the matrix forms over all shapes, and every variant: forward, where
-// they leave some with statistics, or data gradient; weight gradient; gathers.
+// matrixCases runs the matrix forms over all shapes, in one variant or another: forward,
+// where they leave some with statistics, or data gradient; weight gradient; gathers.
 func matrixCases(m ops.Matrix) []Case {
-	variants := slices.DeleteFunc(ops.Variants(ops.ForwardRole), func(v ops.Variant) bool { return !v.Rounds() })
-	weights := slices.DeleteFunc(ops.Variants(ops.WeightsRole), func(v ops.Variant) bool { return !v.Rounds() })
 	o := convOptions{limit: ops.DefaultRange, class: ops.NVIDIA, precision: ops.FP16, matrix: m}
 	var cases []Case
 	for j, s := range matrixShapes {
 		o.seed, o.act, o.many = uint64(700+j)|Coarse, j%4 != 3, s.c > 2 && j%2 == 0
-		o.form = variants[j%len(variants)]
+		made := []func(convShape, convOptions) Case{convForward, measured}
 		if j%3 == 1 && !s.g.Pool {
-			cases = append(cases, narrow(tileData(s, o), o.form))
-		} else {
-			cases = append(cases, narrow(convForward(s, o), o.form), narrow(measured(s, o), o.form))
+			made = []func(convShape, convOptions) Case{tileData}
 		}
-		o.form = weights[0]
-		cases = append(cases, narrow(convWeights(s, o), o.form))
+		for _, make := range made {
+			cases = append(cases, o.narrow(ops.ForwardRole, j, func(o convOptions) Case { return make(s, o) })...)
+		}
+		cases = append(cases, o.narrow(ops.WeightsRole, 0, func(o convOptions) Case { return convWeights(s, o) })...)
 	}
 	o.seed, o.limit, o.act, o.many = 740|Coarse, 4096, true, true // a range that cuts inputs, outputs and gradients
 	cut := convShape{1, 5, 15, 16, 7, same3}
-	for _, v := range variants {
-		o.form = v
-		cases = append(cases, narrow(convForward(cut, o), v), narrow(tileData(cut, o), v))
+	for j := range matrixVariants(ops.ForwardRole) {
+		cases = append(cases, o.narrow(ops.ForwardRole, j, func(o convOptions) Case { return convForward(cut, o) })...)
+		cases = append(cases, o.narrow(ops.ForwardRole, j, func(o convOptions) Case { return tileData(cut, o) })...)
 	}
-	o.form = weights[0]
-	cases = append(cases, narrow(convWeights(cut, o), o.form))
-	return append(cases, matrixGathers(o, variants)...)
+	cases = append(cases, o.narrow(ops.WeightsRole, 0, func(o convOptions) Case { return convWeights(cut, o) })...)
+	return append(cases, matrixGathers(o)...)
+}
+
+// matrixVariants returns the variants of a role that multiply matrices.
+func matrixVariants(r ops.Role) []ops.Variant {
+	return slices.DeleteFunc(ops.Variants(r), func(v ops.Variant) bool { return !v.Rounds() })
+}
+
+// narrow makes a case of the j-th variant of a role, or of the next one that has the
+// memory for it; none if none has. What is not forced is not tested: some variant must
+// run in every case.
+func (o convOptions) narrow(r ops.Role, j int, make func(convOptions) Case) []Case {
+	all := matrixVariants(r)
+	for i := range all {
+		o.form = all[(j+i)%len(all)]
+		if c := make(o); runs(c, o.form) {
+			c = inPrecision(ops.FP16, c)
+			narrowed(c.Out)
+			c.Name = string(o.form) + "_" + c.Name
+			return []Case{c}
+		}
+	}
+	return nil
 }
 
 // matrixGathers are the gathers of tileGatherCases.
-func matrixGathers(o convOptions, variants []ops.Variant) []Case {
+func matrixGathers(o convOptions) []Case {
 	full := uint64(ops.DefaultRange)
 	var cases []Case
 	for j, q := range []struct {
@@ -130,22 +158,12 @@ func matrixGathers(o convOptions, variants []ops.Variant) []Case {
 		{[4]int{40, 2, 16, 16}, full, []gatherReader{{19, 40, 0, same3, true}, {5, 44, 4, point, true}, {18, 40, 0, pooling, true}}},
 		{[4]int{13, 2, 8, 8}, 6*2*128 + ops.Align, []gatherReader{{9, 15, 2, same3, true}, {3, 13, 0, pooling, true}, {7, 13, 0, point, true}, {8, 13, 0, point, false}}},
 	} {
-		o.limit, o.form = q.limit, variants[j%len(variants)]
-		c, made, want, plus := gatherCase(uint64(750+j)|Coarse, q.shape, o.env(), o.precision, q.readers)
-		c.Out = nearGather(made, want, plus)
-		cases = append(cases, narrow(c, o.form))
+		o.limit = q.limit
+		cases = append(cases, o.narrow(ops.GatherRole, j, func(o convOptions) Case {
+			return gatherOf(o.env(), o.precision, o.form, uint64(750+j)|Coarse, q.shape, q.readers)
+		})...)
 	}
 	return cases
-}
-
-// narrow makes a case of variant v one of float16. It panics if no step has the
-// variant: what is not forced is not tested.
-func narrow(c Case, v ops.Variant) Case {
-	mustHave(c, v)
-	c = inPrecision(ops.FP16, c)
-	narrowed(c.Out)
-	c.Name = string(v) + "_" + c.Name
-	return c
 }
 
 // narrowed lets what comes of products that are rounded to float16 err by the

@@ -57,8 +57,13 @@ func tileCase(class ops.Class, v ops.Variant, s convShape, o convOptions, make f
 	return c
 }
 
+// runs reports whether a step of c has the variant v.
+func runs(c Case, v ops.Variant) bool {
+	return slices.ContainsFunc(c.Steps(), func(s ops.Step) bool { return s.Form == v })
+}
+
 func mustHave(c Case, v ops.Variant) {
-	if !slices.ContainsFunc(c.Steps(), func(s ops.Step) bool { return s.Form == v }) {
+	if !runs(c, v) {
 		panic(fmt.Sprintf("optest: %s runs no kernel of variant %s", c.Name, v))
 	}
 }

@@ -77,9 +77,12 @@ func lower(dev *gpu.Device, m *Memory, s *ops.Step) (gpu.Dispatch, error) {
 	return d, nil
 }
 
-// Pipeline returns the pipeline of k with the specialization constants spec.
-func Pipeline(dev *gpu.Device, k *shaders.Kernel, spec []uint32) (*gpu.Pipeline, error) {
-	return dev.Pipeline(shader(k, spec), spec)
+// Pipeline returns the pipeline of k with the specialization constants spec, which
+// count on subgroups of so many lanes, or on none.
+func Pipeline(dev *gpu.Device, k *shaders.Kernel, spec []uint32, lanes uint32) (*gpu.Pipeline, error) {
+	s := shader(k, spec)
+	s.Lanes = lanes
+	return dev.Pipeline(s, spec)
 }
 
 // CompileAhead has the driver compile what steps need before they are recorded, on

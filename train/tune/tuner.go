@@ -143,7 +143,7 @@ func (t *Tuner) try(trials []*optest.Trial, c ops.Choice, v ops.Variant) error {
 	traits := record.Traits(t.Device)
 	switch {
 	case v == c.Variant:
-	case t.Variants != nil && !slices.Contains(t.Variants, v), t.Variants == nil && traits.CPU && v.Tiles():
+	case t.Variants != nil && !slices.Contains(t.Variants, v), t.Variants == nil && traits.CPU && (v.Tiles() || v.Rounds()):
 		return errNotAsked
 	case v == ops.QuadForm:
 		if err := t.Options.Class.FitsQuad(traits); err != nil {
