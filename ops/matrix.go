@@ -5,11 +5,13 @@ import "sparsevk/shaders"
 // A Matrix is a product of cooperative matrices of float16 with float32 sums, M by K
 // and K by N, that a device has instructions for. The zero value: it has none.
 type Matrix struct {
-	M, N, K uint32
-	Lanes   uint32 // of the subgroups that the matrices are spread over
+	M     uint32 `json:"m"`
+	N     uint32 `json:"n"`
+	K     uint32 `json:"k"`
+	Lanes uint32 `json:"lanes"` // of the subgroups that the matrices are spread over
 	// Emulated has kernels do ordinary arithmetic in the place of such instructions: for
 	// tests, of any product on any device that has float16.
-	Emulated bool
+	Emulated bool `json:"-"`
 }
 
 // Usable reports whether the matrix forms can be made of m.

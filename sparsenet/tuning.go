@@ -65,6 +65,9 @@ func (n *Network) checkTuning() error {
 		}
 	}
 	if wrong := n.env.Misfits(); len(wrong) > 0 {
+		if wrong[0].Variant.Rounds() && (!n.Matrix.Usable() || n.Precision != ops.FP16) {
+			return fmt.Errorf("sparsenet: the tuning names %q for %q: it needs maps of fp16 and a device that multiplies cooperative matrices of them (VK_KHR_cooperative_matrix)", wrong[0].Variant, wrong[0].Task)
+		}
 		return fmt.Errorf("sparsenet: the tuning names %q for %q, a shape that this variant does not take: choose another, such as %q", wrong[0].Variant, wrong[0].Task, ops.PlainForm)
 	}
 	return nil

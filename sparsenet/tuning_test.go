@@ -62,6 +62,9 @@ func TestTuningIsChecked(t *testing.T) {
 	o.Tuning = ops.Tuning{"forward 1x1pool 12>12 6x6 n2": "quad"}
 	_, err = NewNetwork(other, o)
 	assert.ErrorContains(t, err, `names "quad" for "forward 1x1pool 12>12 6x6 n2", a shape that this variant does not take: choose another, such as "plain"`)
+	o.Tuning = ops.Tuning{"forward 1x1pool 12>12 6x6 n2": "matrix-32x128"}
+	_, err = NewNetwork(other, o)
+	assert.ErrorContains(t, err, `names "matrix-32x128" for "forward 1x1pool 12>12 6x6 n2": it needs maps of fp16 and a device that multiplies`)
 	o.Inference, o.Tuning = true, ops.Tuning{"gather 3x3 8>4 8x8 n2": "plain", "forward 3x3": "plain"}
 	_, err = NewNetwork(g, o)
 	assert.NoError(t, err, "inference gathers nothing")

@@ -62,12 +62,13 @@ func halfConvCases(p ops.Precision) []Case {
 	readers := []gatherReader{{5, 9, 2, same3, true}, {0, 7, 1, head, true}}
 	if p == ops.FP16 {
 		shapes = append(shapes, convShape{1, 1, 1, 1, 1, same3}, convShape{2, 3, 15, 14, 13, square(7, 2, 3)},
-			convShape{2, 24, 7, 5, 24, pooling}, convShape{2, 17, 7, 9, 12, point})
+			convShape{2, 24, 7, 5, 24, pooling}, convShape{2, 17, 7, 9, 12, point},
+			convShape{1, 3, 3, 3, 6, same3}) // a stem, which lavapipe of Mesa 26.1 with 8 lanes gets wrong
 		readers = append(readers, gatherReader{3, 5, 0, same3, true}, gatherReader{4, 8, 3, pooling, true})
 	}
 	var cases []Case
 	for i, s := range shapes {
-		o := convOptions{seed: uint64(60+i) | Coarse, limit: full, act: i != 1, bias: i == 0, many: s.c > 2}
+		o := convOptions{seed: uint64(60+i) | Coarse, limit: full, act: i != 1 && i != 5, bias: i == 0, many: s.c > 2}
 		cases = append(cases, convForward(s, o), convWeights(s, o), convData(s, uint64(70+i)|Coarse, full, i%2 == 0))
 	}
 	cut := convShape{1, 5, 15, 15, 13, same3}

@@ -27,21 +27,24 @@ const most = 64 << 20
 
 // A File is the outcome of tuning: on what, for what, and the variant of every task.
 type File struct {
-	Format        string  `json:"format"`
-	Device        string  `json:"device"`
-	Vendor        string  `json:"vendor"` // PCI identifier
-	Driver        string  `json:"driver"` // name and version, in words
-	DriverVersion string  `json:"driver_version"`
-	Class         string  `json:"class"` // whose choices it was compared with
-	Program       string  `json:"program"`
-	Date          string  `json:"date"`
-	Network       string  `json:"network"`
-	Batch         int     `json:"batch"`
-	Engine        string  `json:"engine"`
-	Precision     string  `json:"precision"`
-	Recompute     bool    `json:"recompute"`
-	Step          Step    `json:"step"`
-	Tasks         []Entry `json:"tasks"`
+	Format        string `json:"format"`
+	Device        string `json:"device"`
+	Vendor        string `json:"vendor"` // PCI identifier
+	Driver        string `json:"driver"` // name and version, in words
+	DriverVersion string `json:"driver_version"`
+	Class         string `json:"class"` // whose choices it was compared with
+	Program       string `json:"program"`
+	Date          string `json:"date"`
+	Network       string `json:"network"`
+	Batch         int    `json:"batch"`
+	Engine        string `json:"engine"`
+	Precision     string `json:"precision"`
+	Recompute     bool   `json:"recompute"`
+	// Matrix is what the device multiplies at a time, of fp16: a plan without the
+	// device needs it.
+	Matrix ops.Matrix `json:"matrix,omitzero"`
+	Step   Step       `json:"step"`
+	Tasks  []Entry    `json:"tasks"`
 
 	path string // that it was read from
 }
@@ -291,5 +294,8 @@ func (f *File) Apply(g *sparsenet.Graph, o sparsenet.Options) (sparsenet.Options
 		return o, err
 	}
 	o.Tuning = f.Tuning()
+	if !o.Matrix.Usable() {
+		o.Matrix = f.Matrix
+	}
 	return o, nil
 }

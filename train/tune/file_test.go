@@ -2,6 +2,7 @@ package tune
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,6 +112,25 @@ func TestFileOfAnother(t *testing.T) {
 	o.Inference, o.Recompute = true, true
 	_, err := f.Apply(g, o)
 	assert.NoError(t, err, "inference computes nothing again")
+}
+
+// What a device multiplies is kept, for plans without it; one that is there stands.
+func TestFileKeepsMatrix(t *testing.T) {
+	kept, own := ops.Matrix{M: 16, N: 16, K: 16, Lanes: 32}, ops.Matrix{M: 16, N: 8, K: 16, Lanes: 32}
+	g, err := sparsenet.Build(sparsenet.Config{Depth: 7, Growth: []int{4}})
+	require.NoError(t, err)
+	f := &File{Network: g.Config.Name(), Batch: 2, Engine: "arena", Precision: "fp16", Class: "nvidia", Matrix: kept}
+	text, err := json.Marshal(f)
+	require.NoError(t, err)
+	var again File
+	require.NoError(t, json.Unmarshal(text, &again))
+	o := sparsenet.Options{Batch: 2, Precision: ops.FP16, Class: ops.NVIDIA}
+	for want, have := range map[ops.Matrix]ops.Matrix{kept: {}, own: own} {
+		o.Matrix = have
+		got, err := again.Apply(g, o)
+		require.NoError(t, err)
+		assert.Equal(t, want, got.Matrix)
+	}
 }
 
 // badFiles are what a hand may make of a file, and what is said of it.

@@ -286,6 +286,9 @@ func (t *Tuner) file() *File {
 		Format: format, Class: t.Options.Class.String(), Program: t.Program, Date: t.Now.UTC().Format(time.RFC3339),
 		Network: t.Graph.Config.Name(), Batch: t.Options.Batch, Engine: string(t.base.Engine), Precision: t.Options.Precision.String(), Recompute: t.Options.Recompute,
 	}
+	if t.Options.Precision == ops.FP16 {
+		f.Matrix = t.Options.Matrix
+	}
 	f.identity(t.Device.Info())
 	for _, q := range t.tasks {
 		e := Entry{Task: q.Task.String(), Variant: q.fastest(), MS: map[ops.Variant]float64{}, LeftOut: q.leftOut}
