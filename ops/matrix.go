@@ -29,8 +29,8 @@ func (m Matrix) subgroups() uint32 {
 }
 
 // A matrixTiling is how the matrix forms (shaders/matrix_patch.glsl) cut the work of
-// one variant. The partial sums that a variant leaves depend on its tiling alone, so
-// a plan is the same whatever the device multiplies at a time.
+// one variant. What workgroups leave to be merged depends on the tiling alone, and so
+// does a plan, whatever the device multiplies at a time.
 type matrixTiling struct {
 	name   Variant
 	most   uint32 // channels of a workgroup at most

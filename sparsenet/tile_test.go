@@ -12,32 +12,41 @@ import (
 	"sparsevk/ops/optest"
 )
 
-// A network in the tiles for GPUs takes the bytes that it plans, agrees with the
-// plain kernels, and gives the same bits when it starts again.
+// A network in the tiles for GPUs, those with Winograd's algorithm too, takes the bytes
+// that it plans, agrees with the plain kernels, and gives the same bits when it starts
+// again.
 func TestTilesTrain(t *testing.T) {
 	c := Config{Blocks: []int{1, 1}, Growth: []int{5}, Classes: 3, Input: Input{8, 8, 3}}
-	results := map[ops.Class]outcome{}
-	for _, class := range []ops.Class{ops.Plain, ops.Small} {
+	plain := Options{Batch: 2}
+	tiles, winograd := plain, plain
+	tiles.Class, winograd.Class = ops.Small, ops.Small
+	winograd.Tuning = ops.Tuning{"forward 3x3": "winograd-32x64", "gather 3x3": "winograd-32x64"}
+	train := func(o Options, variants ...ops.Variant) outcome {
 		dev := optest.Device(t)
-		open(t, c, Options{Batch: 2, Class: class}) // the device has its buffers for transfers now, which it keeps
+		open(t, c, o) // the device has its buffers for transfers now, which it keeps
 		before := dev.Allocated()
-		m := open(t, c, Options{Batch: 2, Class: class})
-		assert.Equal(t, m.Memory().Total-gpu.StagingBytes, dev.Allocated()-before, class)
-		forms := map[ops.Variant]bool{}
+		m := open(t, c, o)
+		assert.Equal(t, m.Memory().Total-gpu.StagingBytes, dev.Allocated()-before, variants)
+		got := map[ops.Variant]bool{}
 		for _, c := range m.Choices() {
-			forms[c.Variant] = true
+			got[c.Variant] = true
 		}
-		assert.Equal(t, class == ops.Small, forms["tile-32x64"] && forms["tile-16k"], "%v: %v", class, m.Choices())
-		results[class] = run(t, m, 2)
+		for _, v := range variants {
+			assert.True(t, got[v], "%v: %v", v, m.Choices())
+		}
+		result := run(t, m, 2)
 		require.NoError(t, m.Load(someValues(m.Graph.Params)))
 		require.NoError(t, m.LoadSlot(SlotMomentum, zeros(m.Graph.Params)))
 		again := run(t, m, 2)
-		assert.Equal(t, hash(results[class].gradients), hash(again.gradients), class)
-		assert.Equal(t, hash(results[class].values), hash(again.values), class)
+		assert.Equal(t, hash(result.gradients), hash(again.gradients), variants)
+		assert.Equal(t, hash(result.values), hash(again.values), variants)
+		return result
 	}
+	want := train(plain, ops.PlainForm)
 	g, err := Build(c)
 	require.NoError(t, err)
-	assert.Empty(t, disagreements(results[ops.Small], results[ops.Plain], someValues(g.Params), sharp))
+	assert.Empty(t, disagreements(train(tiles, "tile-32x64", "tile-16k"), want, someValues(g.Params), sharp))
+	assert.Empty(t, disagreements(train(winograd, "winograd-32x64", "tile-16k"), want, someValues(g.Params), sharp))
 }
 
 // The tiles take 16-bit maps as the plain kernels do. Software drivers compile for a

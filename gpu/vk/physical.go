@@ -71,6 +71,8 @@ func (p PhysicalDevice) Properties() Properties {
 	vulkan.GetPhysicalDeviceProperties(p.h, &v)
 	v.Deref()
 	v.Limits.Deref()
+	// What was an extension's before it was Vulkan's counts from then on: extensions
+	// are not enabled for it.
 	out := Properties{
 		Name: vulkan.ToString(v.DeviceName[:]), Driver: C.GoString(&o.driverName[0]), DriverInfo: C.GoString(&o.driverInfo[0]),
 		APIVersion: v.ApiVersion, DriverVersion: v.DriverVersion,
@@ -78,8 +80,8 @@ func (p PhysicalDevice) Properties() Properties {
 		CacheUUID: v.PipelineCacheUUID, Limits: v.Limits,
 		MaxAllocation: uint64(o.maxAllocation), MaxBuffer: uint64(o.maxBuffer),
 		SubgroupSize: uint32(o.subgroupSize), SubgroupMin: uint32(o.subgroupMin), SubgroupMax: uint32(o.subgroupMax),
-		Float64: o.float64 != 0, Int64: o.int64 != 0, Int16: o.int16 != 0, Float16: o.float16 != 0, Int8: o.int8 != 0,
-		Storage16: o.storage16 != 0, Storage8: o.storage8 != 0, IntDot: o.intDot != 0, SubgroupControl: o.subgroupControl != 0,
+		Float64: o.float64 != 0, Int64: o.int64 != 0, Int16: o.int16 != 0, Float16: o.float16 != 0 && v.ApiVersion >= Version(1, 2), Int8: o.int8 != 0,
+		Storage16: o.storage16 != 0, Storage8: o.storage8 != 0, IntDot: o.intDot != 0, SubgroupControl: o.subgroupControl != 0 && v.ApiVersion >= Version(1, 3),
 		Address:     o.address != 0 && v.ApiVersion >= Version(1, 2),
 		Cooperative: o.matrix != 0 && o.memoryModel != 0 && v.ApiVersion >= Version(1, 2),
 		Extensions:  p.extensions(),
