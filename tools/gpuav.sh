@@ -32,8 +32,9 @@ echo "gpuav: the planted race and the planted write out of bounds were reported"
 # Tests that plant faults are not for this layer. Of gather_merge it reports reads
 # with 0 bytes bound by invocations that are inactive at that place, on
 # SwiftShader alone: lavapipe runs the tables of that kernel.
-# The tiles' instrumented code takes SwiftShader minutes and all memory.
-skip='Catches|Noticed|AnyGroupCount|^Test(ActMax)?Gather$|^TestTile'
+# The instrumented code of tiles and of emulated matrices takes SwiftShader minutes
+# and all memory.
+skip='Catches|Noticed|AnyGroupCount|^Test(ActMax)?Gather$|^Test(Tile|Winograd|Emulated)'
 if [ "${1:-}" = short ]; then
 	go test -count=1 -skip="$skip|^TestConv$|^TestHalf" ./ops
 	exit
