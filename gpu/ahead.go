@@ -15,9 +15,8 @@ type Specialised struct {
 }
 
 const (
-	driverLlvmpipe = 13       // VK_DRIVER_ID_MESA_LLVMPIPE
-	mostAhead      = 4        // pipelines compiled at a time: all then wait for the longest
-	emptyBytes     = 16 << 10 // bound by dispatches that touch nothing
+	mostAhead  = 4        // pipelines compiled at a time: all then wait for the longest
+	emptyBytes = 16 << 10 // bound by dispatches that touch nothing
 )
 
 // CompileAhead has the driver compile pipelines at the same time, on several
@@ -45,7 +44,7 @@ func (d *Device) CompileAhead(all []Specialised) error {
 	for i := range workers {
 		running.Go(func() {
 			switch {
-			case d.info.DriverID != driverLlvmpipe:
+			case d.info.DriverID != Llvmpipe:
 				errs[i] = d.compileAll(todo, nil)
 			case i == 0:
 				errs[i] = d.dispatchAll(todo)

@@ -96,7 +96,7 @@ func open(inst *vk.Instance, o Options) (*Device, error) {
 		return nil, fmt.Errorf("gpu: %w: %q has Vulkan %s, 1.1 is needed; update its driver", ErrNoDevice, f.info.Name, Version(f.props.APIVersion))
 	}
 	dev, r := f.pd.NewDevice(uint32(f.family), vk.Wants{Statistics: o.Statistics, Storage16: f.props.Storage16, Int64: f.props.Int64,
-		Float16: f.info.Features.Float16, Address: f.info.Features.Address, Cooperative: f.info.Features.Cooperative, SubgroupSize: f.info.Features.SubgroupControl})
+		Float16: f.info.Features.Float16, Address: f.info.Features.Address, Cooperative: f.info.Features.CooperativeMatrix, SubgroupSize: f.info.Features.SubgroupControl})
 	if r != vk.Success {
 		return nil, newError("vkCreateDevice", r, wanted(f, o))
 	}

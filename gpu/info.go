@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +31,9 @@ type Info struct {
 	Limits        Limits
 }
 
+// Llvmpipe is the DriverID of Mesa's lavapipe, VK_DRIVER_ID_MESA_LLVMPIPE.
+const Llvmpipe = 13
+
 // Heap is a pool of memory.
 type Heap struct {
 	Bytes       uint64
@@ -39,15 +41,14 @@ type Heap struct {
 }
 
 // Features is what a device offers beyond the base. Of it Storage16, Float16, Int64,
-// Address, Cooperative and SubgroupControl are enabled, where they are there; subgroup
+// Address, CooperativeMatrix and SubgroupControl are enabled, where they are there; subgroup
 // operations need no enabling.
 type Features struct {
 	Float64, Float16, Int64, Int16, Int8 bool // arithmetic
 	Storage16, Storage8                  bool // loads and stores
 	IntegerDot, SubgroupControl          bool
 	Address                              bool     // shaders may get the addresses of buffers; only software drivers are asked for it
-	CooperativeMatrix                    bool     // the extension is listed, see Info.Matrices
-	Cooperative                          bool     // and shaders may use it
+	CooperativeMatrix                    bool     // shaders may multiply such matrices, see Info.Matrices
 	Subgroup                             []string // operations in compute shaders: basic, vote, ...
 }
 
@@ -78,8 +79,8 @@ func newInfo(index int, p *vk.Properties, heaps []vk.Heap) Info {
 		SubgroupSize: p.SubgroupSize, SubgroupMin: p.SubgroupMin, SubgroupMax: p.SubgroupMax,
 		Features: Features{Float64: p.Float64, Float16: p.Float16, Int64: p.Int64, Int16: p.Int16, Int8: p.Int8,
 			Storage16: p.Storage16, Storage8: p.Storage8, IntegerDot: p.IntDot, Address: p.Address && p.Type == "cpu", SubgroupControl: p.SubgroupControl,
-			CooperativeMatrix: slices.Contains(p.Extensions, vk.CooperativeMatrix), Cooperative: p.Cooperative,
-			Subgroup: subgroupOps(p.SubgroupOps)},
+			CooperativeMatrix: p.Cooperative,
+			Subgroup:          subgroupOps(p.SubgroupOps)},
 		Matrices: p.Matrices,
 	}
 	for _, h := range heaps {

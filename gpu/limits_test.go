@@ -91,8 +91,8 @@ func TestInt64Capability(t *testing.T) {
 // only where it can vary, and must be one that the device allows.
 func TestMatrixLimits(t *testing.T) {
 	for _, c := range matrixCapabilities {
-		assert.NoError(t, checkCode(capability(c), Features{Cooperative: true}))
-		assert.ErrorIs(t, checkCode(capability(c), Features{CooperativeMatrix: true}), ErrNoMatrix)
+		assert.NoError(t, checkCode(capability(c), Features{CooperativeMatrix: true}))
+		assert.ErrorIs(t, checkCode(capability(c), Features{Float16: true}), ErrNoMatrix)
 	}
 	assert.NoError(t, checkCode(capability(float16Capability), Features{Float16: true}))
 	assert.ErrorContains(t, checkCode(capability(float16Capability), Features{}), "needs float16 arithmetic")

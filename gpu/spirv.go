@@ -66,7 +66,7 @@ func checkCode(code []byte, f Features) error {
 				return errors.New("needs float16 arithmetic, which the device does not have")
 			}
 		} else if slices.Contains(matrixCapabilities, c) {
-			if !f.Cooperative {
+			if !f.CooperativeMatrix {
 				return ErrNoMatrix
 			}
 		} else if !slices.Contains(freeCapabilities, c) {

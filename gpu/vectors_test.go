@@ -37,7 +37,7 @@ func TestVectorEnv(t *testing.T) {
 // What the driver reports is what was asked of it.
 func TestVectorsReachMesa(t *testing.T) {
 	d := openTest(t, Options{})
-	if d.Info().DriverID != driverLlvmpipe {
+	if d.Info().DriverID != Llvmpipe {
 		t.Skip("not Mesa's driver for processors")
 	}
 	switch os.Getenv("LP_NATIVE_VECTOR_WIDTH") {

@@ -49,9 +49,9 @@ type profile struct {
 
 // PCI identifiers of vendors.
 const (
-	vendorNVIDIA = 0x10de
-	vendorAMD    = 0x1002
-	vendorIntel  = 0x8086
+	VendorNVIDIA = 0x10de
+	VendorAMD    = 0x1002
+	VendorIntel  = 0x8086
 )
 
 // profiles is the table that ships, by class. The tiles are KERNELS.md section 5's
@@ -64,10 +64,10 @@ var profiles = [...]profile{
 	Quad:   {name: "quad", cpu: true, lanes: 8, texels: DefaultRange / 16, addresses: true, rules: []rule{{variant: QuadForm}}},
 	Quad16: {name: "quad16", cpu: true, lanes: 16, texels: DefaultRange / 16, addresses: true, rules: []rule{{variant: QuadForm}}},
 	Small:  {name: "small", shared: 16 << 10, invocations: 128, rules: tileRules("tile-16k", "tile-32x64")},
-	NVIDIA: {name: "nvidia", vendor: vendorNVIDIA, shared: 32 << 10, invocations: 256, rules: append(matrixRules(), tileRules("tile-32k", "tile-32x256", "tile-64x128", "tile-32x128")...)},
-	RDNA:   {name: "rdna", vendor: vendorAMD, least: 32, shared: 32 << 10, invocations: 256, rules: append(matrixRules(), tileRules("tile-32k", "tile-32x256", "tile-64x128", "tile-32x128")...)},
-	GCN:    {name: "gcn", vendor: vendorAMD, shared: 32 << 10, invocations: 256, rules: tileRules("tile-32k", "tile-32x128")},
-	Intel:  {name: "intel", vendor: vendorIntel, shared: 32 << 10, invocations: 256, rules: tileRules("tile-16k", "tile-32x64")},
+	NVIDIA: {name: "nvidia", vendor: VendorNVIDIA, shared: 32 << 10, invocations: 256, rules: append(matrixRules(), tileRules("tile-32k", "tile-32x256", "tile-64x128", "tile-32x128")...)},
+	RDNA:   {name: "rdna", vendor: VendorAMD, least: 32, shared: 32 << 10, invocations: 256, rules: append(matrixRules(), tileRules("tile-32k", "tile-32x256", "tile-64x128", "tile-32x128")...)},
+	GCN:    {name: "gcn", vendor: VendorAMD, shared: 32 << 10, invocations: 256, rules: tileRules("tile-32k", "tile-32x128")},
+	Intel:  {name: "intel", vendor: VendorIntel, shared: 32 << 10, invocations: 256, rules: tileRules("tile-16k", "tile-32x64")},
 }
 
 // matrixRules returns the rules for cooperative matrices, which fit float16 maps alone:

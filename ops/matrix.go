@@ -20,8 +20,8 @@ func (m Matrix) Usable() bool {
 	return run(m.M) && run(m.N) && run(m.K) && m.Lanes > 0 && matrixLanes%m.Lanes == 0 && m.M*m.N%m.Lanes == 0
 }
 
-// subgroups returns the subgroup size that kernels count on: emulation on none.
-func (m Matrix) subgroups() uint32 {
+// subgroup returns the subgroup size that kernels count on: emulation on none.
+func (m Matrix) subgroup() uint32 {
 	if m.Emulated {
 		return 0
 	}
@@ -29,8 +29,8 @@ func (m Matrix) subgroups() uint32 {
 }
 
 // A matrixTiling is how the matrix forms (shaders/matrix_patch.glsl) cut the work of
-// one variant. What workgroups leave to be merged depends on the tiling alone, and so
-// does a plan, whatever the device multiplies at a time.
+// one variant. What workgroups leave to be merged depends on the tiling, not
+// on what the device multiplies at a time, where the tiling fits.
 type matrixTiling struct {
 	name   Variant
 	most   uint32 // channels of a workgroup at most
@@ -159,11 +159,10 @@ func (s matrixShape) groups(k uint32) [3]uint32 {
 	return [3]uint32{ceilDiv(n, z), ceilDiv(k, s.made*s.N), z}
 }
 
-func (s matrixShape) whole() bool      { return !s.flat() }
-func (s matrixShape) pixels() uint32   { return s.positions }
-func (s matrixShape) taps() uint32     { return s.ks * s.ks }
-func (s matrixShape) subgroup() uint32 { return s.subgroups() }
-func (s matrixShape) name() string     { return "matrix" }
+func (s matrixShape) whole() bool    { return !s.flat() }
+func (s matrixShape) pixels() uint32 { return s.positions }
+func (s matrixShape) taps() uint32   { return s.ks * s.ks }
+func (s matrixShape) name() string   { return "matrix" }
 
 func (s matrixShape) forward(p shaders.TileFwdPush, acc bool) (*shaders.Kernel, any) {
 	if s.Emulated {

@@ -50,7 +50,7 @@ func (q *matrixWgrad) shared() uint32 {
 func (q *matrixWgrad) step(o *Conv, x Planes, c0 uint32, dy View, k0 uint32, dst View) Step {
 	push := shaders.MatrixWgradPush(o.wgradPush(x, c0, dy, k0, dst, q.steps))
 	s := o.wgradStep("/matrix_wgrad", x, dy, dst)
-	s.Kernel, s.Push, s.Shared, s.Lanes = &shaders.MatrixWgrad, &push, q.shared(), q.subgroups()
+	s.Kernel, s.Push, s.Shared, s.Lanes = &shaders.MatrixWgrad, &push, q.shared(), q.subgroup()
 	if q.Emulated {
 		emulated := shaders.MatrixWgradEmulatedPush(push)
 		s.Kernel, s.Push = &shaders.MatrixWgradEmulated, &emulated

@@ -46,7 +46,8 @@ func (t tileStep) step(label string) Step {
 	}
 }
 
-// tileForward, of the tile and matrix forms, reads X, Links and W and writes Y and, if it measures, Tiles.
+// tileForward, of the tile and matrix forms, reads X, Links and W and writes Y and, if
+// it measures, Tiles.
 func (o *Conv) tileForward() []Step {
 	shape, _ := o.Env.cut(o.forms.forward, ForwardRole, o.Geometry, o.X[0].Block, o.K())
 	row, taps, segments := o.C()*o.taps(), o.taps(), o.Env.split(o.X)

@@ -10,7 +10,7 @@
 // A shader that includes matrix.glsl multiplies cooperative matrices, which the
 // pinned glslc does not know. It is compiled by a newer glslang, whose folder is
 // $SPARSEVK_GLSLANG or what tools/setup.sh glslang prints, for float16 maps alone.
-// Where that compiler is missing, such shaders keep what they have, unless they
+// Where none is named and none installed, such shaders keep what they have, unless they
 // changed: that is an error.
 //
 // All errors are reported together. A kernel that does not compile keeps its
@@ -180,7 +180,7 @@ const (
 func buildMatrix(dir string, k *spirv.Kernel, same bool) error {
 	folder, err := glslang(dir)
 	if err != nil {
-		if same {
+		if same && os.Getenv("SPARSEVK_GLSLANG") == "" {
 			return nil
 		}
 		return err

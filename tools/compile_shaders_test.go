@@ -173,3 +173,54 @@ func TestCheckCatches(t *testing.T) {
 		assert.ErrorContains(t, check(info, opt), want)
 	}
 }
+
+// fakeGlslang names a folder with a compiler for cooperative matrices of that version:
+// its modules are those of shaders/spirv/testdata, and its validator ends with status.
+func fakeGlslang(t *testing.T, version, status string) {
+	data, err := filepath.Abs("../shaders/spirv/testdata")
+	require.NoError(t, err)
+	folder := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(folder, "bin"), 0o777))
+	last := "for out; do [ \"$before\" = -o ] && break; before=$out; done\n"
+	for name, text := range map[string]string{
+		"glslang":   "if [ \"$1\" = --version ]; then echo '" + version + "'; exit; fi\n" + last + "exec cp " + data + "/half.FP16.O0.spv $out",
+		"spirv-opt": last + "exec cp " + data + "/half.FP16.O.spv $out",
+		"spirv-val": "exit " + status,
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "bin", name), []byte("#!/bin/sh\n"+text+"\n"), 0o777))
+	}
+	t.Setenv("SPARSEVK_GLSLANG", folder)
+}
+
+// TestRunMatrix: a shader that includes matrix.glsl is made by the second compiler, for
+// float16 alone. Without that it keeps what it has while its source is the same.
+func TestRunMatrix(t *testing.T) {
+	fakeCompiler(t, "shaderc 2023.2-1")
+	fakeGlslang(t, pinnedMatrix, "0")
+	dir := folder(t, "product")
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666))
+	}
+	write("matrix.glsl", "")
+	write("product.comp", "#include \"matrix.glsl\"\n")
+	require.NoError(t, run(dir, false))
+	made := read(t, dir, "kernels_gen.go")
+	assert.Contains(t, made, "FP16,\n")
+	assert.NotContains(t, made, "Half:")
+	assert.Equal(t, read(t, "../shaders/spirv/testdata/half.FP16.O.spv"), read(t, dir, "spv/product.spv"))
+	kept := func() {
+		assert.Equal(t, made, read(t, dir, "kernels_gen.go"))
+		assert.FileExists(t, filepath.Join(dir, "spv", "product.spv"))
+	}
+	fakeGlslang(t, "Glslang Version: 11:99.0.0", "0")
+	assert.ErrorContains(t, run(dir, false), `says "Glslang Version: 11:99.0.0"`, "one that is named must be the pinned one")
+	fakeGlslang(t, pinnedMatrix, "1")
+	assert.ErrorContains(t, run(dir, false), "spirv-val -O0: exit status 1")
+	kept()
+	t.Setenv("SPARSEVK_GLSLANG", "")
+	require.NoError(t, run(dir, false), "the source is the same")
+	kept()
+	write("product.comp", "#include \"matrix.glsl\"\n// changed\n")
+	assert.ErrorContains(t, run(dir, false), "no compiler for cooperative matrices: tools/setup.sh ci installs it")
+	kept()
+}

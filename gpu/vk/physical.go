@@ -82,17 +82,15 @@ func (p PhysicalDevice) Properties() Properties {
 		SubgroupSize: uint32(o.subgroupSize), SubgroupMin: uint32(o.subgroupMin), SubgroupMax: uint32(o.subgroupMax),
 		Float64: o.float64 != 0, Int64: o.int64 != 0, Int16: o.int16 != 0, Float16: o.float16 != 0 && v.ApiVersion >= Version(1, 2), Int8: o.int8 != 0,
 		Storage16: o.storage16 != 0, Storage8: o.storage8 != 0, IntDot: o.intDot != 0, SubgroupControl: o.subgroupControl != 0 && v.ApiVersion >= Version(1, 3),
-		Address:     o.address != 0 && v.ApiVersion >= Version(1, 2),
-		Cooperative: o.matrix != 0 && o.memoryModel != 0 && v.ApiVersion >= Version(1, 2),
-		Extensions:  p.extensions(),
+		Address:    o.address != 0 && v.ApiVersion >= Version(1, 2),
+		Extensions: p.extensions(),
 	}
 	if o.subgroupStages&C.VX_SHADER_STAGE_COMPUTE != 0 {
 		out.SubgroupOps = uint32(o.subgroupOps)
 	}
-	if slices.Contains(out.Extensions, CooperativeMatrix) {
+	out.Cooperative = o.matrix != 0 && o.memoryModel != 0 && v.ApiVersion >= Version(1, 2) && slices.Contains(out.Extensions, CooperativeMatrix)
+	if out.Cooperative {
 		out.Matrices = p.matrices()
-	} else {
-		out.Cooperative = false
 	}
 	for i, b := range o.deviceUUID {
 		out.UUID[i] = byte(b)

@@ -11,8 +11,8 @@ import (
 )
 
 // Unfit returns why dev cannot run the table of op, or nil. Tables whose names
-// begin with that of a quad class or with matrix or emulated or end with wide, and those called fp16 and bf16, are of kernels
-// that do not run everywhere.
+// begin with that of a quad class, with matrix or with emulated, or end with wide, and
+// those called fp16 and bf16, are of kernels that do not run everywhere.
 func Unfit(dev *gpu.Device, op string) error {
 	if class, _, _ := strings.Cut(op, "_"); strings.HasPrefix(class, "quad") {
 		c, err := ops.ParseClass(class)

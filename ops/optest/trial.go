@@ -113,7 +113,9 @@ func (t *Trial) reduced(v ops.Variant) Case {
 		c = inPrecision(t.Precision, c)
 	}
 	if v.Rounds() {
-		narrowed(c.Out)
+		for i := range c.Out {
+			narrowed(&c.Out[i])
+		}
 	}
 	return c
 }

@@ -190,7 +190,7 @@ func (t *Trial) agree(v ops.Variant, o ops.View, got, plain, mags []float32) err
 		w.Stored, w.Before, w.Through = o.Block.Precision, 2, t.Precision
 	}
 	if v.Rounds() {
-		w.Before, w.Through = w.Before+2, ops.FP16
+		narrowed(&w)
 	}
 	d, err := Compare(got, want, mag, w.Tolerance)
 	if err != nil {

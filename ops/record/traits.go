@@ -37,9 +37,9 @@ func matrix(i gpu.Info) ops.Matrix {
 // lists and the matrix forms can be made of.
 func Matrices(i gpu.Info) (all []ops.Matrix) {
 	switch {
-	case !i.Features.Cooperative, !i.Features.Float16, !i.Features.Storage16:
+	case !i.Features.CooperativeMatrix, !i.Features.Float16, !i.Features.Storage16:
 		return nil
-	case i.DriverID == llvmpipe && i.SubgroupSize > 8: // the compiler of Mesa 26.1 and 26.2 crashes
+	case i.DriverID == gpu.Llvmpipe && i.SubgroupSize > 8: // the compiler of Mesa 26.1 and 26.2 crashes
 		return nil
 	}
 	for _, m := range i.Matrices {
@@ -58,13 +58,8 @@ func lanes(i gpu.Info) uint32 {
 	if !i.Features.SubgroupControl || i.SubgroupMin == i.SubgroupMax {
 		return i.SubgroupSize
 	}
-	if i.VendorID == intel {
+	if i.VendorID == ops.VendorIntel {
 		return i.SubgroupMin
 	}
 	return max(i.SubgroupMin, 32)
 }
-
-const (
-	intel    = 0x8086 // PCI identifier of the vendor
-	llvmpipe = 13     // VK_DRIVER_ID_MESA_LLVMPIPE
-)

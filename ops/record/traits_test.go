@@ -16,14 +16,14 @@ func TestMatrix(t *testing.T) {
 	}
 	info := func(size, least, most uint32, all ...gpu.Matrix) gpu.Info {
 		return gpu.Info{SubgroupSize: size, SubgroupMin: least, SubgroupMax: most, Matrices: all,
-			Features: gpu.Features{Cooperative: true, Float16: true, Storage16: true, SubgroupControl: true}}
+			Features: gpu.Features{CooperativeMatrix: true, Float16: true, Storage16: true, SubgroupControl: true}}
 	}
 	nvidia := info(32, 32, 32, product(16, 16, 16, "float16"), product(16, 8, 8, "float32"), product(16, 16, 16, "float32"), product(16, 8, 16, "float32"))
 	amd := info(64, 32, 64, product(16, 16, 16, "float16"), product(16, 16, 16, "float32"))
 	intel8 := info(32, 8, 32, product(8, 8, 16, "float32"))
-	intel8.VendorID = intel
+	intel8.VendorID = ops.VendorIntel
 	cpu := info(8, 8, 8, product(8, 8, 8, "float32"))
-	cpu.DriverID = llvmpipe
+	cpu.DriverID = gpu.Llvmpipe
 	for name, c := range map[string]struct {
 		gpu.Info
 		want ops.Matrix
@@ -39,7 +39,7 @@ func TestMatrix(t *testing.T) {
 		assert.Equal(t, c.want != ops.Matrix{}, matrix(c.Info).Usable(), name)
 	}
 	for name, change := range map[string]func(i *gpu.Info){
-		"not enabled":          func(i *gpu.Info) { i.Features.Cooperative = false },
+		"not enabled":          func(i *gpu.Info) { i.Features.CooperativeMatrix = false },
 		"no arithmetic":        func(i *gpu.Info) { i.Features.Float16 = false },
 		"no storage":           func(i *gpu.Info) { i.Features.Storage16 = false },
 		"16 lanes of lavapipe": func(i *gpu.Info) { i.SubgroupSize, i.SubgroupMin, i.SubgroupMax = 16, 16, 16 },
