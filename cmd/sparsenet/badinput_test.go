@@ -203,6 +203,7 @@ func TestTrainEvalAndTheirFiles(t *testing.T) {
 	failsAtLength(t, eval+model+" --depth 10", model, "is it another network?", "missing: features.dense-stage-0.block-2.bn1.weight [6]")
 	failsAtLength(t, eval+model+" --growth 3", model, "has shape", "another network")
 	fails(t, exitFailure, eval+filepath.Join(dir, "nothing"), "nothing", "no such file")
+	fails(t, exitFailure, "eval --checkpoint "+filepath.Join(dir, "nothing"), "nothing", "no such file") // not a data set
 	failsAtLength(t, "train"+tinyFlags(data)+"--growth 3 --init "+model, model, "another network")
 	fails(t, exitFailure, strings.Replace(train, "--growth 2", "--growth 3", 1)+" --resume", "network was", "--force is no help", "use the same, or another run directory")
 	fails(t, exitFailure, train+" --resume --lr 0.2", "schedule was", "--force")

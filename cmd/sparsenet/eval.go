@@ -166,6 +166,9 @@ func (f *evalFlags) prepare(cmd *cobra.Command) (g *sparsenet.Graph, o sparsenet
 		return nil, o, nil, err
 	}
 	if set, err = f.data.open(split, c.Input); err != nil {
+		if f.model.missing != nil && !cmd.Flags().Changed("dataset") && !cmd.Flags().Changed("data") {
+			err = f.model.missing // it would have named the data set
+		}
 		return nil, o, nil, err
 	}
 	o = sparsenet.Options{Batch: f.batch, Engine: e, Inference: true, WideEval: !cmd.Flags().Changed("batch"), Precision: precision, Mean: set.Mean, Std: set.Std}

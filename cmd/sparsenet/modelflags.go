@@ -22,6 +22,7 @@ type modelFlags struct {
 	// description is what the file says of itself, nil if nothing. It is not used
 	// where flags name another network.
 	description *train.Description
+	missing     error // why path was not found; wrong flags are told before it
 }
 
 func (f *modelFlags) add(c *cobra.Command) {
@@ -45,6 +46,7 @@ func (f *modelFlags) find(cmd *cobra.Command) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	f.missing = err
 	if err == nil && path != f.path {
 		f.run, f.path = f.path, path
 	}

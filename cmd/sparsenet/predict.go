@@ -134,6 +134,9 @@ func (f *predictFlags) prepare(cmd *cobra.Command) (*predictor, sparsenet.Option
 	if err != nil {
 		return nil, o, err
 	}
+	if f.model.missing != nil {
+		return nil, o, f.model.missing
+	}
 	d := f.model.describe(g)
 	if d.Mean == nil {
 		return nil, o, usagef("%s does not say how its images were normalised: bring it in with 'sparsenet import --mean --std', or --dataset", f.model.path)

@@ -166,6 +166,7 @@ func TestBadPredict(t *testing.T) {
 	fails(t, exitUsage, "predict x.png", "predict needs a model")
 	fails(t, exitUsage, "predict --top 0 x.png --checkpoint "+model, "--top 0: want at least 1 class")
 	fails(t, exitUsage, "predict --batch 0 x.png --checkpoint "+model, "--batch 0")
+	fails(t, exitFailure, "predict x.png --checkpoint "+checkpoints+"none.pt", "none.pt", "no such file")
 	fails(t, exitUsage, "predict x.png --checkpoint "+checkpoints+"sparse.pt"+sparseFlags, "does not say how its images were normalised")
 	fails(t, exitFailure, "predict --checkpoint "+model+" "+empty, empty, "holds no images")
 	fails(t, exitUsage, "eval --confusion c.pdf --checkpoint "+model, "want a file that ends in .svg or .png")
