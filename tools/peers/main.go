@@ -36,6 +36,7 @@ type options struct {
 	turn, budget           time.Duration
 	python, sparsenet      string
 	skip                   string
+	apart                  bool
 	results, page          string
 	cold, depths           bool
 	label                  string
@@ -86,6 +87,7 @@ func run(ctx context.Context, args []string) error {
 	f.StringVar(&o.python, "python", envOr("SPARSEVK_PYTHON", "python3"), "a Python with PyTorch (default $SPARSEVK_PYTHON, else python3)")
 	f.StringVar(&o.sparsenet, "sparsenet", "", "the program to measure (default: build it)")
 	f.StringVar(&o.skip, "skip", "", "contenders to leave out, separated by commas: arena, layered, eager, channels_last, compiled, webgpu, ...")
+	f.BoolVar(&o.apart, "apart", false, "one contender after the other instead of turns, where memory does not hold them all")
 	f.StringVar(&o.results, "results", "docs/benchmarks", "folder of the results")
 	f.StringVar(&o.page, "page", "docs/BENCHMARKS.md", "the page")
 	f.StringVar(&o.label, "label", "", "name of this machine's file of results (default: made of its CPU and its device)")

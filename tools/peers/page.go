@@ -134,6 +134,12 @@ func (r *Result) write(b *strings.Builder) error {
 			number(median(m)), number(slices.Min(m)), number(slices.Max(m)), len(m), c.Memory.text(), mib(c.RSSBytes))
 	}
 	b.WriteString("\n")
+	for _, x := range r.Absent {
+		fmt.Fprintf(b, "**Missing in this table: %s** (%s).\n", peerName(x.Peer), x.Why)
+	}
+	if r.Apart {
+		b.WriteString("One after the other, not in turns, since memory does not hold all of them at once.\n")
+	}
 	r.ratios(b)
 	fmt.Fprintf(b, "Versions: %s.\n", r.versions())
 	return r.writeKernels(b)
@@ -162,14 +168,23 @@ func (r *Result) ratios(b *strings.Builder) {
 	if best == nil {
 		return
 	}
+	fmt.Fprintf(b, "Images/s of the arena engine against the best peer, %s: **%.2f**", peerName(best.Name), best.best()/us.best())
+	if !r.Apart {
+		fmt.Fprintf(b, "; round by round the median is %.2f", byRound(us, *best))
+	}
+	fmt.Fprintf(b, ". Against each: %s.\n", strings.Join(parts, ", "))
+}
+
+// byRound returns the median over the rounds of what a peer takes for each ms of ours.
+func byRound(us, peer Contender) float64 {
 	var per []float64
+	theirs := peer.medians()
 	for k, m := range us.medians() {
-		if theirs := best.medians(); k < len(theirs) {
+		if k < len(theirs) {
 			per = append(per, theirs[k]/m)
 		}
 	}
-	fmt.Fprintf(b, "Images/s of the arena engine against the best peer, %s: **%.2f**; round by round the median is %.2f. Against each: %s.\n",
-		peerName(best.Name), best.best()/us.best(), median(per), strings.Join(parts, ", "))
+	return median(per)
 }
 
 // versions lists what the contenders say of themselves.

@@ -52,11 +52,7 @@ func jobs(set string, cores int, gpu bool) ([]job, error) {
 		var all []job
 		for _, net := range fullNets {
 			for _, batch := range []int{64, 256} {
-				who := full
-				if batch != 64 || net != "sparse-40-12" {
-					who = slices.Concat(ours, onCPU) // a step of WebGPU takes a minute and more
-				}
-				all = append(all, job{setup{net, batch, cores}, who})
+				all = append(all, job{setup{net, batch, cores}, full})
 			}
 			all = append(all, job{setup{net, 64, 1}, plain})
 		}

@@ -46,6 +46,8 @@ type Result struct {
 	Command    string          `json:"command"`
 	Load       string          `json:"load,omitempty"` // of the machine before it began, as the system counts it
 	Contenders []Contender     `json:"contenders"`
+	Absent     []Missing       `json:"absent,omitempty"`  // who could not take part in this setup
+	Apart      bool            `json:"apart,omitempty"`   // one contender after the other, not in turns
 	Kernels    json.RawMessage `json:"kernels,omitempty"` // sparsenet bench --kernels --json in the same minute
 }
 
