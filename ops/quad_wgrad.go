@@ -20,8 +20,7 @@ type quadWgrad struct {
 }
 
 const (
-	quadWgradOuts   = 6    // output channels of an invocation of the 3x3 form at most: more outgrow the instruction cache
-	quadWgradOuts16 = 4    // the same with 16 lanes, whose instructions are longer, and rows of eight quads
+	quadWgradOuts   = 6    // output channels of an invocation of the 3x3 form with 8 lanes at most: more outgrow the instruction cache
 	quadWgradPairs  = 48   // groups of input channels times output channels of an invocation of the 1x1 form at most, for the same reason
 	quadPointStep   = 4    // quads of a step of the 1x1 form
 	quadWgradPixels = 4096 // pixels that a split adds in a row at most, for accuracy
@@ -41,11 +40,11 @@ func newQuadWgrad(o *Conv) quadWgrad {
 	} else {
 		most := uint32(quadWgradOuts)
 		q.across = 8
-		switch {
-		case lanes == 16 && quads%8 == 0:
-			most = quadWgradOuts16
-		case lanes == 16: // half as many quads leave room for three times the sums
-			most, q.across = maxTile, 4
+		if lanes == 16 { // so do they there, but what they spare of the input is worth it
+			most = maxTile
+			if quads%8 != 0 {
+				q.across = 4
+			}
 		}
 		q.outs, q.quads = evenly(o.K(), most), min(quads, q.across)
 		for quads%q.quads != 0 {

@@ -2829,9 +2829,10 @@ var QuadWgrad = Kernel{
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "links", Type: Texel, Access: Read},
 		{Name: "dy", Type: Texel, Access: Read},
-		{Name: "partial", Type: Storage, Access: Write},
+		{Name: "partial", Type: Address, Access: Write},
 	},
-	PushBytes: 52,
+	Addresses: []uint32{52},
+	PushBytes: 60,
 	Push:      (*QuadWgradPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -2844,24 +2845,25 @@ var QuadWgrad = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "4c4785b998bf216f1f8e2bcc07ce123f340100e7ccd1bb2c787900300bd9dde2",
-	Module:   "38cd41d7afcf7b17a62ffc79d6b7a108d146af5bee1de8a4eea7c5b56ee9fde0",
+	Source:   "691c01ee09563aad2f08bd2167723b8d3be135f2250909d93a59404e18a31f2a",
+	Module:   "311d34730c189d267c7bd56d2fc744fbaa25d26acfc27f53b29d4ce6e7b81af3",
 }
 
 // QuadWgradPush holds the push constants of quad_wgrad.comp.
 type QuadWgradPush struct {
-	Width  uint32
-	Height uint32
-	Strips uint32
-	Steps  uint32
-	C      uint32
-	K      uint32
-	Link   uint32
-	Row    uint32
-	Dst    uint32
-	Split  uint32
-	Act    uint32
-	DY     View
+	Width     uint32
+	Height    uint32
+	Strips    uint32
+	Steps     uint32
+	C         uint32
+	K         uint32
+	Link      uint32
+	Row       uint32
+	Dst       uint32
+	Split     uint32
+	Act       uint32
+	DY        View
+	PartialAt BufferAddress
 }
 
 // -- kernel relu_bwd

@@ -36,12 +36,12 @@ layout(push_constant) uniform Push {
     uint split;  // elements from one split to the next
     uint act;    // 1: batch norm and ReLU on load. No constant, so that the stem shares the layers' pipeline
     View dy;
+    BufferAddress partial_at;
 } p;
 
 layout(binding = 0) uniform samplerBuffer x;
 layout(binding = 1) uniform samplerBuffer links;
 layout(binding = 2) uniform samplerBuffer dy;
-layout(binding = 3) writeonly buffer Partial { float partial[]; };
 
 const uint SIDE = ACROSS / QUADS;  // strips side by side
 const uint WIDE = SIDE * QUADS;    // quads of a step
@@ -148,9 +148,9 @@ void main() {
             [[unroll]] for (uint r = 0; r < 3; r++) {
                 vec3 w = taps_of_points(a[k][r]);
                 uint at = p.dst + gl_WorkGroupID.y * p.split + out_ * p.row + c * 9 + 3 * r;
-                partial[at] = w.x;
-                partial[at + 1] = w.y;
-                partial[at + 2] = w.z;
+                word_store(p.partial_at, at, w.x);
+                word_store(p.partial_at, at + 1, w.y);
+                word_store(p.partial_at, at + 2, w.z);
             }
     }
 }
