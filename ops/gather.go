@@ -190,6 +190,8 @@ func (o *Gather) batchOf(r Reader) *batch {
 	b.groups = b.tile.groups(b.tile.faces(b.Geometry, x.N, x.H, x.W), o.X.C())
 	if b.source == fromConv {
 		o.choose(b)
+	} else if shape, ok := o.Env.quads(b.Geometry, x); ok && o.Env.Class.Quads() && x.H*x.W%4 == 0 {
+		b.setQuads(shape, maxTile)
 	}
 	o.batches = append(o.batches, b)
 	return b
@@ -213,13 +215,17 @@ func (o *Gather) choose(b *batch) {
 	switch b.form {
 	case PlainForm:
 	case QuadForm:
-		shape, outs := shape.tile(o.Env, o.X.C(), true)
-		b.quad = &quadGather{shape: shape, outs: outs}
-		b.groups = [3]uint32{b.quad.shape.groups(), 1, 1}
+		b.setQuads(shape.tile(o.Env, o.X.C(), true))
 	default:
 		b.shape, _ = o.Env.cut(b.form, GatherRole, b.Geometry, x, o.X.C())
 		b.groups = b.shape.groups(o.X.C())
 	}
+}
+
+// setQuads gives b the quad form.
+func (b *batch) setQuads(shape quadShape, outs uint32) {
+	b.quad = &quadGather{shape: shape, outs: outs}
+	b.groups = [3]uint32{shape.groups(), 1, 1}
 }
 
 // runs cuts the map into planes that can be bound.

@@ -1,13 +1,17 @@
 package ops
 
-import "sparsevk/shaders"
+import (
+	"slices"
+
+	"sparsevk/shaders"
+)
 
 // quadGather is the quad form of a batch of readers.
 type quadGather struct {
 	shape  quadShape
 	outs   uint32 // channels of a block
 	blocks []quadBlock
-	pack   *quadPack // a job for every entry and block, in this order
+	pack   *quadPack // a job for every entry and block, in this order; nil for what is no convolution
 	table  *Block    // entries of every block
 	words  []uint32  // of the table, as the steps are made
 }
@@ -19,7 +23,7 @@ type quadBlock struct{ c0, n uint32 }
 const quadEntryWords = 8 // words of an entry in the table of the kernels
 
 // complete cuts the channels of the map into blocks and packs the weights of all
-// entries of b.
+// entries of b, if they are convolutions.
 func (q *quadGather) complete(o *Gather, b *batch) {
 	run := uint32(0)
 	for _, r := range o.runs() {
@@ -27,6 +31,10 @@ func (q *quadGather) complete(o *Gather, b *batch) {
 			q.blocks = append(q.blocks, quadBlock{run + c0, min(q.outs, r[0].C()-c0)})
 		}
 		run += r[0].C()
+	}
+	q.table = o.Env.Tables.Add(o.Label+"/quad_readers", len(b.entries)*len(q.blocks)*quadEntryWords)
+	if b.source != fromConv {
+		return
 	}
 	var jobs []packJob
 	inputs := uint32(0)
@@ -39,7 +47,6 @@ func (q *quadGather) complete(o *Gather, b *batch) {
 	}
 	q.pack = newQuadPack(o.Env, o.Label+"/gather", q.shape, q.outs, inputs, len(jobs))
 	q.pack.pack(jobs)
-	q.table = o.Env.Tables.Add(o.Label+"/quad_readers", len(jobs)*quadEntryWords)
 }
 
 // weights returns the packed weights of entry e for n channels from c0 on, which
@@ -63,6 +70,8 @@ func (o *Gather) packSteps() []Step {
 	for _, b := range o.batches {
 		if b.quad != nil {
 			b.quad.words = nil
+		}
+		if b.quad != nil && b.quad.pack != nil {
 			steps = append(steps, b.part(b.quad.pack.steps(o.Env))...)
 		}
 	}
@@ -101,22 +110,34 @@ func (o *Gather) quadStep(b *batch, es []entry, k quadBlock, x, g View, first bo
 		before = x
 	}
 	table, stats := Planes{q.table.View(lo, uint32(len(q.words)))}, Planes{o.Stats}
-	s := Step{
-		Label:  o.Label + "/quad_gather",
-		Args:   []Planes{table, in[0], in[1], in[2], {x}, stats, in[3], {before}, {g}},
-		Groups: [3]uint32{q.shape.groups(), 1, 1},
+	push := shaders.QuadGatherPush{
+		Width: x.Block.W, Height: x.Block.H, Columns: q.shape.units, Table: table.Base(table[0]) / 4, Readers: uint32(len(es)), K: k.n,
+		Stats: stats.Base(o.Stats)/4 + k.c0, Acc: flag(!first), X: where(x), G: where(g),
 	}
+	args := []Planes{table, in[0], in[1], in[2], {x}, stats, {before}, {g}, in[3]}
+	if b.source != fromConv {
+		return o.handedStep(b, push, es[0].dy, slices.Delete(args, 2, 3)) // there are no weights
+	}
+	s := Step{Label: o.Label + "/quad_gather", Args: args, Groups: [3]uint32{q.shape.groups(), 1, 1}}
 	var inputs []uint32
 	for _, e := range es {
 		inputs = append(inputs, e.dy.C())
 		s.MACs += b.dataMACs(x.Block, e.dy.Block, k.n, e.dy.C())
 	}
-	s.Spec = q.shape.spec(q.pack.outs, k.n, inputs...)
-	s.Kernel, s.Push = quadGatherPush(q.shape, shaders.QuadGatherPush{
-		Width: x.Block.W, Height: x.Block.H, Columns: q.shape.units, Table: table.Base(table[0]) / 4, Readers: uint32(len(es)), K: k.n,
-		Stats: stats.Base(o.Stats)/4 + k.c0, Acc: flag(!first), X: where(x), G: where(g),
-	}, uint32(es[0].dy.Block.Plane()/4))
+	s.Spec = q.shape.spec(q.outs, k.n, inputs...)
+	s.Kernel, s.Push = quadGatherPush(q.shape, push, uint32(es[0].dy.Block.Plane()/4))
 	return s
+}
+
+// handedStep is the step of readers without a convolution, whose gradients lie like dy.
+func (o *Gather) handedStep(b *batch, p shaders.QuadGatherPush, dy View, args []Planes) Step {
+	q := b.quad
+	return Step{
+		Label: o.Label + "/quad_handed_gather", Kernel: &shaders.QuadHandedGather, Args: args, Groups: [3]uint32{q.shape.groups(), 1, 1},
+		Spec: []uint32{q.shape.lanes, q.outs, flag(b.source == fromHead), flag(!q.shape.whole() || p.K < q.outs)},
+		Push: &shaders.QuadHandedGatherPush{Quads: q.shape.units, Image: p.Width * p.Height / 4, DY: uint32(dy.Block.Plane()),
+			Table: p.Table, Readers: p.Readers, K: p.K, Stats: p.Stats, Acc: p.Acc, X: p.X, G: p.G},
+	}
 }
 
 // quadGatherPush returns the kernel of a gather for shape s, and its push

@@ -88,6 +88,33 @@ func TestQuadPoolCatches(t *testing.T) {
 	}
 }
 
+// TestQuadHandedCatches plants faults in gathers from readers without a convolution.
+func TestQuadHandedCatches(t *testing.T) {
+	dev, table := optest.Device(t), quad(t)+"_gather"
+	handed := func(plant func(p *shaders.QuadHandedGatherPush, s *ops.Step)) func(s []ops.Step) {
+		return func(s []ops.Step) {
+			i := slices.IndexFunc(s, func(s ops.Step) bool { return s.Kernel == &shaders.QuadHandedGather })
+			plant(s[i].Push.(*shaders.QuadHandedGatherPush), &s[i])
+		}
+	}
+	faults := map[string]func(s []ops.Step){
+		"images of another size":       handed(func(p *shaders.QuadHandedGatherPush, _ *ops.Step) { p.Image /= 2 }),
+		"gradients of another channel": handed(func(p *shaders.QuadHandedGatherPush, _ *ops.Step) { p.DY-- }),
+		"a reader left out":            handed(func(p *shaders.QuadHandedGatherPush, _ *ops.Step) { p.Readers-- }),
+		"statistics of another map":    handed(func(p *shaders.QuadHandedGatherPush, _ *ops.Step) { p.Stats++ }),
+		"of another shape":             handed(func(_ *shaders.QuadHandedGatherPush, s *ops.Step) { s.Spec[2] ^= 1 }),
+	}
+	n := 0
+	for _, c := range optest.Cases(table) {
+		steps := c.Steps()
+		if i := slices.IndexFunc(steps, func(s ops.Step) bool { return s.Kernel == &shaders.QuadHandedGather }); i >= 0 && steps[i].Spec[2] == 1 {
+			catches(t, dev, c, faults)
+			n++
+		}
+	}
+	require.Equal(t, 4, n, "cases with heads")
+}
+
 // catches demands that c holds, and does not with any of the faults.
 func catches(t *testing.T, dev *gpu.Device, c optest.Case, faults map[string]func(s []ops.Step)) {
 	t.Helper()

@@ -56,6 +56,7 @@ var All = []*Kernel{
 	&QuadFwdAcc,
 	&QuadGather,
 	&QuadGatherMerge,
+	&QuadHandedGather,
 	&QuadPack,
 	&QuadPointFwd,
 	&QuadPointFwdAcc,
@@ -2395,12 +2396,12 @@ var QuadGather = Kernel{
 		{Name: "links", Type: Texel, Access: Read},
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "stats", Type: Texel, Access: Read},
-		{Name: "partial", Type: Storage, Access: Write},
 		{Name: "before", Type: Texel, Access: Read},
 		{Name: "g", Type: Address, Access: Write},
+		{Name: "partial", Type: Address, Access: Write},
 	},
-	Addresses: []uint32{48},
-	PushBytes: 56,
+	Addresses: []uint32{48, 56},
+	PushBytes: 64,
 	Push:      (*QuadGatherPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -2412,23 +2413,24 @@ var QuadGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "d865089f4e3f90ecf8a44c5b59f013e9349f6a017c6188a466ff64fb757ce88f",
-	Module:   "35782f02b0732f7070c11041ee6fb5cbe809a5c49f30b4e1090528dbbb539772",
+	Source:   "767af58a29f4fbc49d1a8b22e2251fa1c803ae932cfd5921019d83fa7b73619a",
+	Module:   "c0410292e794e0d2c344894e62d16d9d93465901dece4e0d469fb802e2b229ca",
 }
 
 // QuadGatherPush holds the push constants of quad_gather.comp.
 type QuadGatherPush struct {
-	Width   uint32
-	Height  uint32
-	Columns uint32
-	Table   uint32
-	Readers uint32
-	K       uint32
-	Stats   uint32
-	Acc     uint32
-	X       View
-	G       View
-	GAt     BufferAddress
+	Width     uint32
+	Height    uint32
+	Columns   uint32
+	Table     uint32
+	Readers   uint32
+	K         uint32
+	Stats     uint32
+	Acc       uint32
+	X         View
+	G         View
+	GAt       BufferAddress
+	PartialAt BufferAddress
 }
 
 // -- kernel quad_gather_merge
@@ -2469,6 +2471,57 @@ type QuadGatherMergePush struct {
 	M       uint32
 	Stats   uint32
 	Coef    uint32
+}
+
+// -- kernel quad_handed_gather
+
+//go:embed spv/quad_handed_gather.spv
+var quadHandedGatherSPV []byte
+
+// QuadHandedGather is quad_handed_gather.comp.
+var QuadHandedGather = Kernel{
+	Name:  "quad_handed_gather",
+	SPIRV: quadHandedGatherSPV,
+	Bindings: []Binding{
+		{Name: "readers", Type: Texel, Access: Read},
+		{Name: "dy", Type: Texel, Access: Read},
+		{Name: "links", Type: Texel, Access: Read},
+		{Name: "x", Type: Texel, Access: Read},
+		{Name: "stats", Type: Texel, Access: Read},
+		{Name: "before", Type: Texel, Access: Read},
+		{Name: "g", Type: Address, Access: Write},
+		{Name: "partial", Type: Address, Access: Write},
+	},
+	Addresses: []uint32{48, 56},
+	PushBytes: 64,
+	Push:      (*QuadHandedGatherPush)(nil),
+	Spec: []Spec{
+		{Name: "LANES", Default: 0x8},
+		{Name: "OUTS", Default: 0xc},
+		{Name: "HEAD", Default: 0x1},
+		{Name: "TAIL", Default: 0x0},
+	},
+	Local:    [3]uint32{8, 1, 1},
+	LocalID:  [3]int{0, -1, -1},
+	Subgroup: true,
+	Source:   "1ada85d60f0aeee516844e7d0342a85666821e9ac49a5b7013d1f9dae073b2ee",
+	Module:   "8079d3d92dda8282e9f9a017127c0abe0ea76638a28ede9c6441f07c8336c4ec",
+}
+
+// QuadHandedGatherPush holds the push constants of quad_handed_gather.comp.
+type QuadHandedGatherPush struct {
+	Quads     uint32
+	Image     uint32
+	DY        uint32
+	Table     uint32
+	Readers   uint32
+	K         uint32
+	Stats     uint32
+	Acc       uint32
+	X         View
+	G         View
+	GAt       BufferAddress
+	PartialAt BufferAddress
 }
 
 // -- kernel quad_pack
@@ -2616,12 +2669,12 @@ var QuadPointGather = Kernel{
 		{Name: "links", Type: Texel, Access: Read},
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "stats", Type: Texel, Access: Read},
-		{Name: "partial", Type: Storage, Access: Write},
 		{Name: "before", Type: Texel, Access: Read},
 		{Name: "g", Type: Address, Access: Write},
+		{Name: "partial", Type: Address, Access: Write},
 	},
-	Addresses: []uint32{48},
-	PushBytes: 56,
+	Addresses: []uint32{48, 56},
+	PushBytes: 64,
 	Push:      (*QuadPointGatherPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -2633,23 +2686,24 @@ var QuadPointGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "81b616a578f7bb747dd820552910c8ce639bae717f69aeeaefa52b4ade75fd94",
-	Module:   "ef36c53b1430b1304b6b0531532f231b9dcd282ed2896b3800ecc901fc3bc428",
+	Source:   "aa380b96af605653ba4e2659d8a2f98d605c0ffefe00b4da460bfce7387190e3",
+	Module:   "a56c07bba1f0f849c78759766d0f8ed608bedcc84e85986b57ecfc84fb4e7da2",
 }
 
 // QuadPointGatherPush holds the push constants of quad_point_gather.comp.
 type QuadPointGatherPush struct {
-	Quads   uint32
-	Row     uint32
-	DY      uint32
-	Table   uint32
-	Readers uint32
-	K       uint32
-	Stats   uint32
-	Acc     uint32
-	X       View
-	G       View
-	GAt     BufferAddress
+	Quads     uint32
+	Row       uint32
+	DY        uint32
+	Table     uint32
+	Readers   uint32
+	K         uint32
+	Stats     uint32
+	Acc       uint32
+	X         View
+	G         View
+	GAt       BufferAddress
+	PartialAt BufferAddress
 }
 
 // -- kernel quad_point_wgrad

@@ -80,9 +80,9 @@ func actMaxPoolCases() []Case {
 func actMaxGatherCases() []Case {
 	var cases []Case
 	for i, p := range actMaxShapes {
-		cases = append(cases, actMaxGather(uint64(i), p, ops.DefaultRange))
+		cases = append(cases, actMaxGather(uint64(i), p, envOf(ops.DefaultRange)))
 	}
-	return append(cases, actMaxGather(22, actMaxShapes[1], 1024))
+	return append(cases, actMaxGather(22, actMaxShapes[1], envOf(1024)))
 }
 
 func actMaxForward(seed uint64, p pooled, limit uint64) Case {
@@ -110,8 +110,8 @@ func actMaxBackward(seed uint64, p pooled, limit uint64) Case {
 }
 
 // actMaxGather takes the gradient back to the map and its batch norm.
-func actMaxGather(seed uint64, p pooled, limit uint64) Case {
-	r, env, c := NewRand(seed), envOf(limit), p.s[0]
+func actMaxGather(seed uint64, p pooled, env *ops.Env) Case {
+	r, c := NewRand(seed), p.s[0]
 	x, g, dz, dy := block("x", p.s), block("g", p.s), block("dz", p.s), p.out("dy")
 	stats, coef, links := ops.NewStatsBlock("stats", uint32(c)), vector("coef", 4*c), vector("links", c*ops.LinkWords)
 	dgamma, dbeta := vector("dgamma", c), vector("dbeta", c)
@@ -124,7 +124,7 @@ func actMaxGather(seed uint64, p pooled, limit uint64) Case {
 	}}})
 	finalise := ops.Finalise{Env: env, Label: "map", X: x.All(), G: g.All(), Coef: coef}
 	dx, wantGamma, wantBeta := ref.BNPoolBackward(p.w, values, st, reader.Gamma, reader.Beta, grad)
-	return Case{Name: "gather_" + p.name(limit, false), Env: env,
+	return Case{Name: "gather_" + p.name(env.Range, false), Env: env,
 		In: []Input{holds(x.All(), values), holds(dy.All(), grad), holds(stats.All(), st.Words()), holds(links.All(), linkWords(reader, st))},
 		Steps: func() []ops.Step {
 			return append(append(pool.BackwardData(x.All(), 0, dz.All()), gather.Steps()...), finalise.Steps()...)

@@ -48,7 +48,7 @@ func halfMapCases() []Case {
 	for i, s := range []pooled{paddedShapes[0], paddedShapes[1]} {
 		seed := uint64(40+10*i) | Coarse
 		cases = append(cases, maxPoolForward(seed, s, 2048, i == 1), maxPoolBackward(seed+1, s, 2048, i == 1, i == 0),
-			actMaxForward(seed+2, actMaxShapes[i], 2048), actMaxBackward(seed+3, actMaxShapes[i], 2048), actMaxGather(seed+4, actMaxShapes[i], full))
+			actMaxForward(seed+2, actMaxShapes[i], 2048), actMaxBackward(seed+3, actMaxShapes[i], 2048), actMaxGather(seed+4, actMaxShapes[i], envOf(full)))
 	}
 	return cases
 }

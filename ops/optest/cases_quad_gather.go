@@ -16,7 +16,8 @@ func init() {
 // quadGatherCases: one reader, four; blocks of 4, 8 and 12 channels, with idle
 // ones; idle lanes; rows that cross subgroups; 2 rows; readers of other
 // geometries before and after; readers without batch norm; a range that cuts the
-// map, the gradients and the weights.
+// map, the gradients and the weights. Without convolution: heads, two of them, with
+// idle channels and idle lanes; a max pooling behind batch norm.
 func quadGatherCases(class ops.Class) []Case {
 	full := int(ops.DefaultRange)
 	return []Case{
@@ -29,7 +30,20 @@ func quadGatherCases(class ops.Class) []Case {
 		quadGather(class, 8, [4]int{12, 2, 16, 16}, full, gatherReader{36, 36, 12, pooling, true}, gatherReader{5, 12, 0, point, true}),
 		quadGather(class, 5, [4]int{12, 1, 4, 64}, full, gatherReader{6, 12, 0, same3, true}, gatherReader{6, 12, 0, point, false}),
 		quadGather(class, 6, [4]int{30, 2, 16, 16}, 24*4*512+ops.Align, gatherReader{27, 33, 3, same3, true}, gatherReader{26, 30, 0, same3, true}),
+		quadGather(class, 9, [4]int{12, 8, 8, 8}, full, gatherReader{0, 40, 25, head, true}, gatherReader{0, 12, 0, head, true}),
+		quadGather(class, 10, [4]int{20, 4, 8, 8}, full, gatherReader{0, 33, 6, head, true}, gatherReader{4, 20, 0, same3, true}),
+		quadGather(class, 11, [4]int{7, 3, 6, 6}, full, gatherReader{0, 9, 1, head, true}),
+		quadGather(class, 12, [4]int{30, 2, 8, 8}, 24*4*128+ops.Align, gatherReader{0, 31, 1, head, true}, gatherReader{3, 30, 0, point, true}),
+		quadMaxGather(class, 13, actMaxShapes[0]),
+		quadMaxGather(class, 14, actMaxShapes[4]),
 	}
+}
+
+// quadMaxGather is a gather from a max pooling behind batch norm.
+func quadMaxGather(class ops.Class, seed uint64, p pooled) Case {
+	c := actMaxGather(seed, p, classOf(class, ops.DefaultRange))
+	mustBeQuad(c)
+	return c
 }
 
 func quadGather(class ops.Class, seed uint64, s [4]int, limit int, readers ...gatherReader) Case {

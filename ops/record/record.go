@@ -48,6 +48,9 @@ func New(dev *gpu.Device, m *Memory, steps []ops.Step, o Options) (*Recording, e
 	return &Recording{r, steps, count}, nil
 }
 
+// texelBytes are what a fetch of a texel buffer reads.
+const texelBytes = 16
+
 // lower turns one step into a dispatch.
 func lower(dev *gpu.Device, m *Memory, s *ops.Step) (gpu.Dispatch, error) {
 	if k := s.Kernel; len(s.Args) != len(k.Bindings) {
@@ -68,6 +71,9 @@ func lower(dev *gpu.Device, m *Memory, s *ops.Step) (gpu.Dispatch, error) {
 			return gpu.Dispatch{}, fmt.Errorf("nothing bound to %s of %s", k.Bindings[i].Name, k.Name)
 		}
 		off, n := a.Range()
+		if k.Bindings[i].Type == shaders.Texel {
+			n = (n + texelBytes - 1) &^ (texelBytes - 1) // a block's place has a multiple of ops.Align bytes
+		}
 		r, err := m.at(a[0].Block.Host(), off, n)
 		if err != nil {
 			return gpu.Dispatch{}, fmt.Errorf("binding %s of %s: %w", k.Bindings[i].Name, k.Name, err)
