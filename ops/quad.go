@@ -115,7 +115,7 @@ func (s quadShape) tile(e *Env, k uint32, gather bool) (quadShape, uint32) {
 const (
 	fetchCycles, actCycles, sumCycles = 65, 24, 11
 	dotCycles, broadcastCycles        = 4, 2   // of a weight gradient: the product of two quads, a quad to all lanes
-	pointSums, pointGather            = 32, 16 // quads; channels of a gather
+	pointSums, pointGather            = 48, 16 // quads; channels of a gather
 )
 
 // pointTile is tile for 1x1 convolutions without pooling.

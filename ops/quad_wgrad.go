@@ -21,7 +21,7 @@ type quadWgrad struct {
 
 const (
 	quadWgradOuts   = 6    // output channels of an invocation of the 3x3 form with 8 lanes at most: more outgrow the instruction cache
-	quadWgradPairs  = 48   // groups of input channels times output channels of an invocation of the 1x1 form at most, for the same reason
+	quadWgradPairs  = 64   // groups of input channels times output channels of an invocation of the 1x1 form at most, for the same reason
 	quadPointStep   = 4    // quads of a step of the 1x1 form
 	quadWgradPixels = 4096 // pixels that a split adds in a row at most, for accuracy
 	quadWgradSplits = 16   // splits wanted at least, for accuracy and for devices with many cores
@@ -34,7 +34,7 @@ func newQuadWgrad(o *Conv) quadWgrad {
 	if o.R == 1 {
 		q.outs, q.wide = pointPairs(lanes, o.C(), o.K())
 		if o.Pool { // transitions are few: all widths share a pipeline
-			q.outs, q.wide, q.stage = quadWgradPairs/2, 2, newQuadStage(o, "/pooled_again")
+			q.outs, q.wide, q.stage = 2*maxTile, 2, newQuadStage(o, "/pooled_again")
 		}
 		steps = ceilDiv(uint32(b.Plane()/4), quadPointStep)
 	} else {
