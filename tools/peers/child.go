@@ -94,12 +94,31 @@ func (c *child) read(ctx context.Context, to any, limit time.Duration) error {
 		return fmt.Errorf("took longer than %v", limit)
 	case !ok:
 		_ = c.cmd.Wait()
-		return fmt.Errorf("ended: %v: %s", c.cmd.ProcessState, c.err)
+		return fmt.Errorf("ended: %v%s: %s", c.cmd.ProcessState, whyKilled(c.cmd.ProcessState), c.err)
 	}
 	if err := json.Unmarshal(c.out.Bytes(), to); err != nil {
-		return fmt.Errorf("answered %q: %w", c.out.Text(), err)
+		return fmt.Errorf("answered %q: %w", c.said(), err)
 	}
 	return nil
+}
+
+// said returns the line at hand and what follows within a second, for a child that
+// answers something else than it should: Dawn says in several lines what is wrong.
+func (c *child) said() string {
+	said := c.out.Text()
+	defer time.AfterFunc(time.Second, func() { _ = c.pipe.Close() }).Stop()
+	for len(said) < tailBytes/4 && c.out.Scan() {
+		said += " " + strings.TrimSpace(c.out.Text())
+	}
+	return said
+}
+
+// whyKilled guesses who kills a child that nobody here has killed.
+func whyKilled(s *os.ProcessState) string {
+	if strings.Contains(s.String(), "killed") {
+		return ", as Linux does where memory ends"
+	}
+	return ""
 }
 
 // stepLimit is how long a child may take over one step.

@@ -93,9 +93,10 @@ func TestMachinesDoNotMix(t *testing.T) {
 	r.put(one)
 	require.Len(t, r.Jobs, 1)
 	assert.Equal(t, "new", r.Jobs[0].Commit)
-	one.Threads = 1
+	one.Threads = 3
 	r.put(one)
-	assert.Len(t, r.Jobs, 2)
+	require.Len(t, r.Jobs, 2)
+	assert.Equal(t, 3, r.Jobs[0].Threads, "the page has most threads first")
 	assert.Equal(t, "abacus-3-beads", r.Machine.slug())
 }
 
@@ -139,7 +140,8 @@ func TestChild(t *testing.T) {
 
 	for script, want := range map[string]string{
 		"echo oh dear >&2; exit 3":                 "exit status 3: oh dear",
-		"echo hello":                               `answered "hello"`,
+		"kill -9 $$":                               "ended: signal: killed, as Linux does where memory ends",
+		"echo hello; echo you; sleep 20 & wait":    `answered "hello you"`,
 		"sleep 20 & wait":                          "took longer than",
 		greet + `read n; echo '{"ms": [1]}'`:       "answered 1 times for 2 steps",
 		greet + `read n; echo '{"ms": [1, 0]}'`:    "a step of 0 ms",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -118,7 +119,15 @@ func load(path string) (*Results, error) {
 	if err := json.Unmarshal(data, r); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	r.sort()
 	return r, nil
+}
+
+// sort brings the setups into the order of the page.
+func (all *Results) sort() {
+	slices.SortStableFunc(all.Jobs, func(a, b Result) int {
+		return cmp.Or(cmp.Compare(slices.Index(fullNets, a.Net), slices.Index(fullNets, b.Net)), cmp.Compare(a.Batch, b.Batch), cmp.Compare(b.Threads, a.Threads))
+	})
 }
 
 // loadAll reads all results of a folder, in the order of their names.
@@ -159,6 +168,7 @@ func (all *Results) put(r Result) {
 	} else {
 		all.Jobs[i] = r
 	}
+	all.sort()
 }
 
 // save writes the results.
