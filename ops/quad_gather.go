@@ -114,7 +114,7 @@ func (o *Gather) quadStep(b *batch, es []entry, k quadBlock, x, g View, first bo
 		Width: x.Block.W, Height: x.Block.H, Columns: q.shape.units, Table: table.Base(table[0]) / 4, Readers: uint32(len(es)), K: k.n,
 		Stats: stats.Base(o.Stats)/4 + k.c0, Acc: flag(!first), X: where(x), G: where(g),
 	}
-	args := []Planes{table, in[0], in[1], in[2], {x}, stats, {before}, {g}, in[3]}
+	args := []Planes{table, in[0], in[1], in[2], {x}, stats, in[3], {before}, {g}}
 	if b.source != fromConv {
 		return o.handedStep(b, push, es[0].dy, slices.Delete(args, 2, 3)) // there are no weights
 	}

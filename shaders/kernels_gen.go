@@ -2396,12 +2396,12 @@ var QuadGather = Kernel{
 		{Name: "links", Type: Texel, Access: Read},
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "stats", Type: Texel, Access: Read},
+		{Name: "partial", Type: Storage, Access: Write},
 		{Name: "before", Type: Texel, Access: Read},
 		{Name: "g", Type: Address, Access: Write},
-		{Name: "partial", Type: Address, Access: Write},
 	},
-	Addresses: []uint32{48, 56},
-	PushBytes: 64,
+	Addresses: []uint32{48},
+	PushBytes: 56,
 	Push:      (*QuadGatherPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -2413,24 +2413,23 @@ var QuadGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "767af58a29f4fbc49d1a8b22e2251fa1c803ae932cfd5921019d83fa7b73619a",
-	Module:   "c0410292e794e0d2c344894e62d16d9d93465901dece4e0d469fb802e2b229ca",
+	Source:   "dbe15f90c36d9aceae152acb9dbbf586ec52f1658c8f71042aadd55063c68fd6",
+	Module:   "35782f02b0732f7070c11041ee6fb5cbe809a5c49f30b4e1090528dbbb539772",
 }
 
 // QuadGatherPush holds the push constants of quad_gather.comp.
 type QuadGatherPush struct {
-	Width     uint32
-	Height    uint32
-	Columns   uint32
-	Table     uint32
-	Readers   uint32
-	K         uint32
-	Stats     uint32
-	Acc       uint32
-	X         View
-	G         View
-	GAt       BufferAddress
-	PartialAt BufferAddress
+	Width   uint32
+	Height  uint32
+	Columns uint32
+	Table   uint32
+	Readers uint32
+	K       uint32
+	Stats   uint32
+	Acc     uint32
+	X       View
+	G       View
+	GAt     BufferAddress
 }
 
 // -- kernel quad_gather_merge
@@ -2488,12 +2487,12 @@ var QuadHandedGather = Kernel{
 		{Name: "links", Type: Texel, Access: Read},
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "stats", Type: Texel, Access: Read},
+		{Name: "partial", Type: Storage, Access: Write},
 		{Name: "before", Type: Texel, Access: Read},
 		{Name: "g", Type: Address, Access: Write},
-		{Name: "partial", Type: Address, Access: Write},
 	},
-	Addresses: []uint32{48, 56},
-	PushBytes: 64,
+	Addresses: []uint32{48},
+	PushBytes: 56,
 	Push:      (*QuadHandedGatherPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -2504,24 +2503,23 @@ var QuadHandedGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "1ada85d60f0aeee516844e7d0342a85666821e9ac49a5b7013d1f9dae073b2ee",
-	Module:   "8079d3d92dda8282e9f9a017127c0abe0ea76638a28ede9c6441f07c8336c4ec",
+	Source:   "0554737dce622b43199160f1ac5108e9ed9aeda63948a201a9d41feeee4eec6f",
+	Module:   "904ce457566948d8927253b832d29b3e358aaa3a523fe175750fc4495b2c1f44",
 }
 
 // QuadHandedGatherPush holds the push constants of quad_handed_gather.comp.
 type QuadHandedGatherPush struct {
-	Quads     uint32
-	Image     uint32
-	DY        uint32
-	Table     uint32
-	Readers   uint32
-	K         uint32
-	Stats     uint32
-	Acc       uint32
-	X         View
-	G         View
-	GAt       BufferAddress
-	PartialAt BufferAddress
+	Quads   uint32
+	Image   uint32
+	DY      uint32
+	Table   uint32
+	Readers uint32
+	K       uint32
+	Stats   uint32
+	Acc     uint32
+	X       View
+	G       View
+	GAt     BufferAddress
 }
 
 // -- kernel quad_pack
@@ -2669,12 +2667,12 @@ var QuadPointGather = Kernel{
 		{Name: "links", Type: Texel, Access: Read},
 		{Name: "x", Type: Texel, Access: Read},
 		{Name: "stats", Type: Texel, Access: Read},
+		{Name: "partial", Type: Storage, Access: Write},
 		{Name: "before", Type: Texel, Access: Read},
 		{Name: "g", Type: Address, Access: Write},
-		{Name: "partial", Type: Address, Access: Write},
 	},
-	Addresses: []uint32{48, 56},
-	PushBytes: 64,
+	Addresses: []uint32{48},
+	PushBytes: 56,
 	Push:      (*QuadPointGatherPush)(nil),
 	Spec: []Spec{
 		{Name: "LANES", Default: 0x8},
@@ -2686,24 +2684,23 @@ var QuadPointGather = Kernel{
 	Local:    [3]uint32{8, 1, 1},
 	LocalID:  [3]int{0, -1, -1},
 	Subgroup: true,
-	Source:   "aa380b96af605653ba4e2659d8a2f98d605c0ffefe00b4da460bfce7387190e3",
-	Module:   "a56c07bba1f0f849c78759766d0f8ed608bedcc84e85986b57ecfc84fb4e7da2",
+	Source:   "55540932e22a9d030ed53f41aa884f3d7a09a6e20ea2f4f7e7b42ee76d1ac919",
+	Module:   "ef36c53b1430b1304b6b0531532f231b9dcd282ed2896b3800ecc901fc3bc428",
 }
 
 // QuadPointGatherPush holds the push constants of quad_point_gather.comp.
 type QuadPointGatherPush struct {
-	Quads     uint32
-	Row       uint32
-	DY        uint32
-	Table     uint32
-	Readers   uint32
-	K         uint32
-	Stats     uint32
-	Acc       uint32
-	X         View
-	G         View
-	GAt       BufferAddress
-	PartialAt BufferAddress
+	Quads   uint32
+	Row     uint32
+	DY      uint32
+	Table   uint32
+	Readers uint32
+	K       uint32
+	Stats   uint32
+	Acc     uint32
+	X       View
+	G       View
+	GAt     BufferAddress
 }
 
 // -- kernel quad_point_wgrad

@@ -29,7 +29,6 @@ layout(push_constant) uniform Push {
     View x;
     View g;
     BufferAddress g_at;
-    BufferAddress partial_at;
 } p;
 
 layout(binding = 0) uniform samplerBuffer readers;
@@ -38,7 +37,8 @@ layout(binding = 2) uniform samplerBuffer w;
 layout(binding = 3) uniform samplerBuffer links;
 layout(binding = 4) uniform samplerBuffer x;
 layout(binding = 5) uniform samplerBuffer stats;
-layout(binding = 6) uniform samplerBuffer before; // g again: a fetch is one call, a read of g eight branches
+layout(binding = 6) writeonly buffer Partial { float partial[]; };
+layout(binding = 7) uniform samplerBuffer before; // g again: a fetch is one call, a read of g eight branches
 
 Column col; // the column that this invocation owns
 int id;     // its number, perhaps beyond the last

@@ -33,7 +33,6 @@ layout(push_constant) uniform Push {
     View x;
     View g;
     BufferAddress g_at;
-    BufferAddress partial_at;
 } p;
 
 layout(binding = 0) uniform samplerBuffer readers;
@@ -41,7 +40,8 @@ layout(binding = 1) uniform samplerBuffer dy;
 layout(binding = 2) uniform samplerBuffer links;
 layout(binding = 3) uniform samplerBuffer x;
 layout(binding = 4) uniform samplerBuffer stats;
-layout(binding = 5) uniform samplerBuffer before; // g again
+layout(binding = 5) writeonly buffer Partial { float partial[]; };
+layout(binding = 6) uniform samplerBuffer before; // g again
 
 const uint ROWS = 1; // for quad_fold.glsl
 

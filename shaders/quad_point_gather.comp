@@ -28,7 +28,6 @@ layout(push_constant) uniform Push {
     View x;
     View g;
     BufferAddress g_at;
-    BufferAddress partial_at;
 } p;
 
 layout(binding = 0) uniform samplerBuffer readers;
@@ -37,7 +36,8 @@ layout(binding = 2) uniform samplerBuffer w;
 layout(binding = 3) uniform samplerBuffer links;
 layout(binding = 4) uniform samplerBuffer x;
 layout(binding = 5) uniform samplerBuffer stats;
-layout(binding = 6) uniform samplerBuffer before; // g again: a fetch is one call, a read of g eight branches
+layout(binding = 6) writeonly buffer Partial { float partial[]; };
+layout(binding = 7) uniform samplerBuffer before; // g again: a fetch is one call, a read of g eight branches
 
 const uint FACE = POOL != 0 ? 4 : 1;          // quads of the map for one of dy
 const uint DY = QUADS / FACE;                 // quads of dy of an invocation

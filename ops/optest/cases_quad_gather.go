@@ -13,7 +13,7 @@ func init() {
 	}
 }
 
-// quadGatherCases: one reader, four; blocks of 4, 8, 12 and 24 channels, with idle
+// quadGatherCases: one reader, four; blocks of 4, 8 and 12 channels, with idle
 // ones; idle lanes; rows that cross subgroups; 2 rows; readers of other
 // geometries before and after; readers without batch norm; a range that cuts the
 // map, the gradients and the weights. Without convolution: heads, two of them, with
@@ -34,8 +34,6 @@ func quadGatherCases(class ops.Class) []Case {
 		quadGather(class, 10, [4]int{20, 4, 8, 8}, full, gatherReader{0, 33, 6, head, true}, gatherReader{4, 20, 0, same3, true}),
 		quadGather(class, 11, [4]int{7, 3, 6, 6}, full, gatherReader{0, 9, 1, head, true}),
 		quadGather(class, 12, [4]int{30, 2, 8, 8}, 24*4*128+ops.Align, gatherReader{0, 31, 1, head, true}, gatherReader{3, 30, 0, point, true}),
-		quadGather(class, 15, [4]int{48, 3, 8, 8}, full, gatherReader{24, 72, 24, same3, true}),
-		quadGather(class, 16, [4]int{24, 2, 12, 20}, full, gatherReader{7, 24, 0, same3, true}, gatherReader{24, 30, 6, same3, true}),
 		quadMaxGather(class, 13, actMaxShapes[0]),
 		quadMaxGather(class, 14, actMaxShapes[4]),
 	}
