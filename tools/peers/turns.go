@@ -60,7 +60,8 @@ type runner struct {
 }
 
 // turns lets contenders take turns for as many rounds as there is time for, at
-// least one, and adds them to r. A peer that fails is absent, with the reason.
+// least one, and adds them to r. A peer that cannot start, or do its first steps, is
+// absent, with the reason; one that fails in a turn ends the comparison.
 func (b *bench) turns(ctx context.Context, r *Result, names []string, limit time.Duration) error {
 	field, err := b.enter(ctx, r, names)
 	defer func() {
