@@ -68,10 +68,11 @@ func (q *quadGather) weights(e entry, c0, n uint32) View {
 func (o *Gather) packSteps() []Step {
 	var steps []Step
 	for _, b := range o.batches {
-		if b.quad != nil {
-			b.quad.words = nil
+		if b.quad == nil {
+			continue
 		}
-		if b.quad != nil && b.quad.pack != nil {
+		b.quad.words = nil
+		if b.quad.pack != nil {
 			steps = append(steps, b.part(b.quad.pack.steps(o.Env))...)
 		}
 	}
